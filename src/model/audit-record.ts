@@ -1,0 +1,67 @@
+import type { Effect, Limit, PolicyFault, Reason, Redaction } from './decision.ts';
+import type { TargetKind } from './input.ts';
+
+/**
+ * One line of the audit log. `decided` is durable before anything is sent; `finished` follows with the same call id; `refused` is a
+ * request that never reached policy (no identity, bad JSON); `admin` and `system` are what people and the gateway itself did.
+ */
+export interface AuditRecord {
+  readonly v: 1;
+  readonly kind: 'decided' | 'finished' | 'refused' | 'admin' | 'system';
+  /** ISO 8601, UTC, milliseconds. */
+  readonly at: string;
+  readonly tenant: string;
+  readonly call?: string;
+  readonly trace?: string;
+  readonly session?: string;
+  readonly ip?: string;
+  readonly who?: {
+    readonly issuer: string;
+    readonly subject: string;
+    readonly client: string;
+    readonly groups: readonly string[];
+    readonly for?: string;
+  };
+  readonly what?: AuditSubject;
+  readonly decision?: AuditDecision;
+  readonly approval?: { readonly id: string; readonly state: string; readonly by?: readonly string[] };
+  readonly outcome?: AuditOutcome;
+  /** For refused, admin and system: what happened, a stable code and words. */
+  readonly event?: { readonly code: string; readonly message: string; readonly detail?: Record<string, string | number | boolean | null> };
+}
+
+export interface AuditSubject {
+  readonly phase: string;
+  readonly method: string;
+  readonly endpoint: string;
+  readonly kind: TargetKind;
+  readonly server: string | null;
+  readonly name: string;
+  readonly exposed?: string;
+  readonly arguments_digest?: string;
+  readonly definition_digest?: string;
+  readonly bytes: number;
+}
+
+export interface AuditDecision {
+  readonly effect: Effect;
+  readonly reasons: readonly Reason[];
+  readonly dry_run?: readonly Reason[];
+  readonly redactions?: readonly Redaction[];
+  readonly limits?: readonly Limit[];
+  readonly labels?: readonly string[];
+  readonly release: string;
+  readonly input_digest: string;
+  readonly took_ms: number;
+  readonly fault?: PolicyFault;
+}
+
+export interface AuditOutcome {
+  readonly status: 'ok' | 'tool_error' | 'denied' | 'withheld' | 'held' | 'upstream_error' | 'cancelled' | 'unknown';
+  readonly error_code?: string;
+  readonly bytes: number;
+  readonly total_ms: number;
+  readonly upstream_ms?: number;
+  /** Places that a redaction changed in what came back. */
+  readonly redacted?: number;
+}

@@ -1,0 +1,77 @@
+import type { Approval, ApprovalRequest, ApprovalState, ApprovalVote } from './approval.ts';
+import type { AuditRecord } from './audit-record.ts';
+import type { Entrypoint, PolicyAnswer, PolicyFault } from './decision.ts';
+import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
+
+/** A value, or a promise of one where it is not at hand. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** One SQL text for SQLite and PostgreSQL: `$1` placeholders, integer milliseconds, JSON as text. Booleans are 0 and 1. */
+export interface Db {
+  readonly engine: 'sqlite' | 'postgres';
+  query<Row = Record<string, unknown>>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>;
+  /** All or nothing; `work` gets a handle that is valid until it settles. Nested calls are refused. */
+  tx<T>(work: (db: Db) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+/** The append-only log. */
+export interface AuditLog {
+  /** Resolves when the record is durable. @throws GatewayError `audit.unavailable` */
+  append(record: AuditRecord): Promise<{ seq: number; hash: Digest }>;
+  /** Hands a record over: it becomes durable with the next group; a failure is counted and makes the next `append` fail. */
+  hand(record: AuditRecord): void;
+  /** Resolves when all that was handed over is durable. */
+  flush(): Promise<void>;
+}
+
+/** What an evaluation gave: policy's answer, or the fault that stands in its place. */
+export type Evaluation<Answer = PolicyAnswer> =
+  | { readonly ok: true; readonly answer: Answer; readonly tookMs: number }
+  | { readonly ok: false; readonly fault: PolicyFault; readonly message: string; readonly rule?: string; readonly tookMs: number };
+
+/** The answer of `gateway/list`: exposed names of tools, or indices-free names of items, that the identity may see. */
+export interface ListAnswer {
+  readonly visible: readonly string[];
+}
+
+/** Compiled policy, ready to evaluate. Never throws and never rejects: every fault is a value. */
+export interface PolicyEngine {
+  evaluate(entry: 'gateway/list', inputJson: string, deadlineMs: number): Promise<Evaluation<ListAnswer>>;
+  evaluate(entry: Exclude<Entrypoint, 'gateway/list'>, inputJson: string, deadlineMs: number): Promise<Evaluation>;
+  close(): Promise<void>;
+}
+
+/** The release in force. Captured once per call. */
+export interface ActiveRelease {
+  readonly id: ReleaseId;
+  readonly digest: Digest;
+  /** Git commit of the policy's folder, `-dirty` appended where the work tree differs; `null` outside Git. */
+  readonly commit: string | null;
+  readonly loadedAtMs: number;
+  readonly engine: PolicyEngine;
+  /** Top-level keys of the input that an entrypoint can read; `null` means all. */
+  reads(entry: Entrypoint): ReadonlySet<string> | null;
+}
+
+/** Held calls. */
+export interface ApprovalBook {
+  /** Files a held call, or gives the pending one with the same binding: asking twice makes one approval. */
+  open(request: ApprovalRequest): Promise<Approval>;
+  /** The approved and unexpired approval with this binding, if any; it is not spent by looking. */
+  findApproved(tenant: TenantId, binding: Digest, nowMs: number): Promise<Approval | undefined>;
+  /** Exactly one caller wins. @throws GatewayError `approval.conflict` for every other */
+  spend(tenant: TenantId, id: ApprovalId, binding: Digest, nowMs: number): Promise<Approval>;
+  /** @throws GatewayError `approval.unknown`, `approval.conflict` (already decided, expired), `admin.forbidden` (own call, group missing) */
+  vote(
+    tenant: TenantId,
+    id: ApprovalId,
+    vote: Omit<ApprovalVote, 'atMs'> & { readonly groups: readonly string[] },
+    nowMs: number,
+  ): Promise<Approval>;
+  get(tenant: TenantId, id: ApprovalId): Promise<Approval | undefined>;
+  list(tenant: TenantId, filter: { state?: ApprovalState; limit?: number }, nowMs: number): Promise<Approval[]>;
+  /** Resolves with the approval when it leaves `pending`, or when `signal` aborts with its last state. */
+  wait(tenant: TenantId, id: ApprovalId, signal: AbortSignal): Promise<Approval>;
+}
