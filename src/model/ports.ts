@@ -1,6 +1,8 @@
 import type { Approval, ApprovalRequest, ApprovalState, ApprovalVote } from './approval.ts';
 import type { AuditRecord } from './audit-record.ts';
 import type { Entrypoint, PolicyAnswer, PolicyFault } from './decision.ts';
+import type { Target, ToolFacts } from './input.ts';
+import type { Identity } from './identity.ts';
 import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
 
 /** A value, or a promise of one where it is not at hand. */
@@ -53,6 +55,8 @@ export interface ActiveRelease {
   readonly engine: PolicyEngine;
   /** Top-level keys of the input that an entrypoint can read; `null` means all. */
   reads(entry: Entrypoint): ReadonlySet<string> | null;
+  /** `false` where it is proved that no rule can say anything about the results of this target; absent or `true` otherwise. */
+  resultMatters?(target: Target, tool: ToolFacts | undefined): boolean;
 }
 
 /** Held calls. */
@@ -74,4 +78,34 @@ export interface ApprovalBook {
   list(tenant: TenantId, filter: { state?: ApprovalState; limit?: number }, nowMs: number): Promise<Approval[]>;
   /** Resolves with the approval when it leaves `pending`, or when `signal` aborts with its last state. */
   wait(tenant: TenantId, id: ApprovalId, signal: AbortSignal): Promise<Approval>;
+}
+
+/** A service agent's key, as it can be shown: its secret is told once, by {@link ApiKeyBook.create}, and never stored. */
+export interface ApiKey {
+  readonly id: string;
+  readonly tenant: TenantId;
+  /** Who calls with it: the subject of its {@link Identity}. */
+  readonly subject: string;
+  readonly groups: readonly string[];
+  readonly scopes: readonly string[];
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly expiresAtMs: number;
+  readonly revokedAtMs: number | null;
+  /** Five minutes coarse. */
+  readonly lastUsedAtMs: number | null;
+}
+
+/** Keys of service agents. */
+export interface ApiKeyBook {
+  /** The key's facts and its token `cst_<id>_<secret>`, which cannot be had again. @throws GatewayError `request.invalid` */
+  create(
+    request: Pick<ApiKey, 'tenant' | 'subject' | 'groups' | 'scopes' | 'createdBy' | 'expiresAtMs'>,
+    nowMs: number,
+  ): Promise<{ key: ApiKey; token: string }>;
+  /** Who calls, or `undefined` for a key that is unknown, revoked or expired. @throws GatewayError `store.unavailable` */
+  verify(token: string, nowMs: number): Promise<Identity | undefined>;
+  /** Ends a key; ending it twice changes nothing. @throws GatewayError `not_found` */
+  revoke(tenant: TenantId, id: string, nowMs: number): Promise<ApiKey>;
+  list(tenant: TenantId): Promise<ApiKey[]>;
 }
