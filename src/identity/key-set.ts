@@ -30,7 +30,7 @@ export function readKeySet(document: Readonly<Record<string, unknown>>): KeySet 
     if (admitted.ok) {
       const { kid, thumbprint } = admitted.key;
       if (!keys.some((key) => key.kid === kid && key.thumbprint === thumbprint)) keys.push(admitted.key);
-    } else refused.push({ kid: kidOf(jwk as { kid?: unknown }), reason: admitted.reason });
+    } else refused.push({ kid: kidOf(jwk), reason: admitted.reason });
   }
   // A Map takes any key id as it is: no path, no prototype, no query is behind it (RFC 8725 section 3.10).
   const byKid = new Map<string | undefined, SigningKey[]>();
