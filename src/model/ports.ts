@@ -1,7 +1,6 @@
 import type { Approval, ApprovalRequest, ApprovalState, ApprovalVote } from './approval.ts';
 import type { AuditRecord } from './audit-record.ts';
-import type { Entrypoint, PolicyAnswer, PolicyFault } from './decision.ts';
-import type { Target, ToolFacts } from './input.ts';
+import type { Entrypoint, PolicyAnswer, PolicyFault, Redaction } from './decision.ts';
 import type { Identity } from './identity.ts';
 import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
 
@@ -38,10 +37,17 @@ export interface ListAnswer {
   readonly visible: readonly string[];
 }
 
+/** The answer of `gateway/mask`: what the audit record must not keep. */
+export interface MaskAnswer {
+  readonly version: 1;
+  readonly redactions: readonly Redaction[];
+}
+
 /** Compiled policy, ready to evaluate. Never throws and never rejects: every fault is a value. */
 export interface PolicyEngine {
   evaluate(entry: 'gateway/list', inputJson: string, deadlineMs: number): Promise<Evaluation<ListAnswer>>;
-  evaluate(entry: Exclude<Entrypoint, 'gateway/list'>, inputJson: string, deadlineMs: number): Promise<Evaluation>;
+  evaluate(entry: 'gateway/mask', inputJson: string, deadlineMs: number): Promise<Evaluation<MaskAnswer>>;
+  evaluate(entry: Exclude<Entrypoint, 'gateway/list' | 'gateway/mask'>, inputJson: string, deadlineMs: number): Promise<Evaluation>;
   close(): Promise<void>;
 }
 
@@ -55,8 +61,11 @@ export interface ActiveRelease {
   readonly engine: PolicyEngine;
   /** Top-level keys of the input that an entrypoint can read; `null` means all. */
   reads(entry: Entrypoint): ReadonlySet<string> | null;
-  /** `false` where it is proved that no rule can say anything about the results of this target; absent or `true` otherwise. */
-  resultMatters?(target: Target, tool: ToolFacts | undefined): boolean;
+  /**
+   * Whether `gateway/result` could answer anything but a plain allow for a result of this tool; absent or `true`: evaluate it. `false` only
+   * where it was proved, for every content and finding.
+   */
+  resultMatters?(server: string, tool: string, labels: readonly string[]): boolean;
 }
 
 /** Held calls. */

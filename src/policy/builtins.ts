@@ -1,0 +1,70 @@
+import { EvaluationFault } from './fault.ts';
+import { topLevelInteger } from './input-time.ts';
+import { sprintfText } from './sprintf.ts';
+
+/**
+ * OPA's own builtins: arguments and answer are Rego terms as text (JSON, and sets), time is in nanoseconds; `undefined` where the call is
+ * undefined, as a builtin that fails on its arguments is in OPA. Synchronous. Throws when the builtin is not served or OPA itself ended.
+ */
+export type BuiltinCaller = (name: string, args: readonly string[], nowNs: bigint) => string | undefined;
+
+/** Where the builtins that the module lacks come from. */
+export interface BuiltinSource {
+  /** What {@link BuiltinSource.caller} serves. */
+  readonly names: ReadonlySet<string>;
+  /** Called once, when a builtin is first needed: OPA itself takes a third of a second to start. */
+  readonly caller: () => BuiltinCaller;
+}
+
+/** One call: the arguments' texts, and the evaluation that it belongs to. */
+export type BuiltinCall = (args: readonly string[], evaluation: { readonly inputJson: string }) => string | undefined;
+
+/** Answers that differ from run to run or reach outside: never served, whatever the source says. */
+const refused: ReadonlySet<string> = new Set([
+  'http.send',
+  'net.lookup_ip_addr',
+  'opa.runtime',
+  'rand.intn',
+  'uuid.rfc4122',
+  'io.jwt.encode_sign',
+  'io.jwt.encode_sign_raw',
+]);
+
+/** What JavaScript answers exactly as Go does; `undefined` hands the call on to OPA. */
+const quick: Readonly<Record<string, BuiltinCall>> = {
+  'time.now_ns': (_args, evaluation) => nowOf(evaluation.inputJson),
+  sprintf: ([format = '', values = '']) => sprintfText(format, values),
+};
+
+/** Builtins that never need OPA itself. */
+const complete: ReadonlySet<string> = new Set(['time.now_ns']);
+
+/**
+ * The calls for the builtins that a module asks for, in the order of `needs`.
+ * @throws EvaluationFault `error` that names each builtin that nobody serves
+ */
+export function bindBuiltins(needs: readonly string[], source: BuiltinSource | undefined): BuiltinCall[] {
+  const missing = needs.filter((name) => refused.has(name) || !(complete.has(name) || source?.names.has(name)));
+  if (missing.length > 0) {
+    const names = missing.map((name) => `\`${name}\``).join(', ');
+    throw new EvaluationFault('error', `the release needs builtins that are not served here: ${names}; write the rule without them`);
+  }
+  let opa: BuiltinCaller | undefined;
+  return needs.map((name) => {
+    const first = quick[name];
+    return (args, evaluation) => {
+      const answer = first?.(args, evaluation);
+      if (answer !== undefined) return answer;
+      opa ??= source?.caller();
+      if (opa === undefined) throw new EvaluationFault('error', `builtin \`${name}\` is not served here`);
+      return opa(name, args, BigInt(topLevelInteger(evaluation.inputJson, 'at_ns') ?? 0));
+    };
+  });
+}
+
+/** The input's time. Without one `time.now_ns` fails the evaluation: an undefined time would pass under `not`. */
+function nowOf(inputJson: string): string {
+  const now = topLevelInteger(inputJson, 'at_ns');
+  if (now === undefined) throw new EvaluationFault('error', 'the policy asks for the time and the input has no `at_ns`');
+  return now;
+}
