@@ -1,0 +1,11 @@
+import { audit } from './0001-audit.ts';
+import { approval } from './0002-approval.ts';
+import { apiKey } from './0003-api-key.ts';
+import { toolPin } from './0004-tool-pin.ts';
+import { release } from './0005-release.ts';
+import type { Migration } from './migration.ts';
+
+export type { Migration } from './migration.ts';
+
+/** Every step of the schema, in order. */
+export const migrations: readonly Migration[] = [audit, approval, apiKey, toolPin, release];

@@ -1,0 +1,77 @@
+import { Client } from 'pg';
+import { GatewayError } from '../model/errors.ts';
+import type { Db } from '../model/ports.ts';
+import { migrate, type MigrationConnection } from './migrate.ts';
+import { isPostgresOutage } from './postgres-outage.ts';
+import { postgresDb, postgresSettings } from './postgres-db.ts';
+import { busyTimeoutMs } from './sqlite-connection.ts';
+import { sqliteDb } from './sqlite-db.ts';
+import { callingThreadLane, OwnThreadLane, type SqliteLane } from './sqlite-lane.ts';
+import { unavailable } from './store-fault.ts';
+
+/** Where the data is. Plain values, so that a worker thread can be given them. */
+export type StoreOptions =
+  | {
+      readonly kind: 'sqlite';
+      readonly path: string;
+      /** Where statements run. `own` (default): in a thread of its own. `calling`: in this one, for a thread that may wait for a disk. */
+      readonly thread?: 'own' | 'calling';
+    }
+  | {
+      readonly kind: 'postgres';
+      /** Holds a password: never log it. */
+      readonly url: string;
+      /** Default 8. */
+      readonly maxConnections?: number;
+    };
+
+const migrationDeadlineMs = 60_000;
+
+/**
+ * The database, brought to this program's schema. Statements end within 2 s, with `store.unavailable` where the database is away, full or
+ * locked; it recovers by itself. A statement that timed out may still have taken effect.
+ * @throws GatewayError `config.invalid` when the schema is newer than the program, `store.unavailable` when the database cannot be opened
+ */
+export async function openDb(options: StoreOptions): Promise<Db> {
+  return options.kind === 'sqlite' ? openSqlite(options) : openPostgres(options);
+}
+
+async function openSqlite(options: Extract<StoreOptions, { kind: 'sqlite' }>): Promise<Db> {
+  if (options.path === '' || options.path.startsWith(':') || options.path.startsWith('file:'))
+    throw new GatewayError(
+      'config.invalid',
+      `\`${options.path}\` is no path of a database file: audit and approvals must outlive the process`,
+    );
+  const lane: SqliteLane = options.thread === 'calling' ? callingThreadLane(options.path) : new OwnThreadLane(options.path);
+  const run: MigrationConnection['run'] = (sql, params = []) => lane.run(sql, params, 'either', migrationDeadlineMs);
+  try {
+    await run(`PRAGMA busy_timeout = ${migrationDeadlineMs / 2}`);
+    await migrate({ engine: 'sqlite', run });
+    await run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  } catch (error) {
+    await lane.close().catch(() => undefined); // the fault that is thrown on is the one that matters
+    throw error;
+  }
+  return sqliteDb(lane);
+}
+
+async function openPostgres(options: Extract<StoreOptions, { kind: 'postgres' }>): Promise<Db> {
+  const client = new Client(postgresSettings(options.url, migrationDeadlineMs));
+  client.on('error', () => undefined); // a connection that dies here fails the statement that waits on it
+  try {
+    await client.connect();
+    const encoding = await client.query<{ server_encoding: string }>('SHOW server_encoding');
+    if (encoding.rows[0]?.server_encoding !== 'UTF8')
+      throw new GatewayError('config.invalid', 'the PostgreSQL database must have the encoding UTF8: create it with `ENCODING UTF8`');
+    await migrate({
+      engine: 'postgres',
+      run: async (sql, params = []) => (await client.query<Record<string, unknown>>(sql, [...params])).rows,
+    });
+  } catch (error) {
+    if (error instanceof GatewayError || !isPostgresOutage(error)) throw error;
+    throw unavailable('the database cannot be reached; is it running, and are address and password right?', error);
+  } finally {
+    await client.end().catch(() => undefined); // it was only lent for the migrations
+  }
+  return postgresDb(options.url, options.maxConnections ?? 8);
+}
