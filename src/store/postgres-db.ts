@@ -5,6 +5,9 @@ import { checkValues, fromInt64 } from './sql-values.ts';
 import { isUnavailable, storeDeadlineMs, unavailable } from './store-fault.ts';
 import { inTransaction, maxTransactionMs } from './tx-handle.ts';
 
+const builtin: { readonly INT8: number; readonly BYTEA: number } = types.builtins;
+const defaultParser = types.getTypeParser as (type: number, format?: 'text' | 'binary') => (text: string) => unknown;
+
 /** Connection settings for `url`: time limits on the server's side, and values as the `Db` port has them. */
 export function postgresSettings(url: string, statementTimeoutMs: number): ClientConfig {
   return {
@@ -88,10 +91,10 @@ function bound(value: SqlValue): unknown {
 }
 
 const portTypes: CustomTypesConfig = {
-  getTypeParser: (type: types.TypeId, format?: 'text' | 'binary') => {
-    if (type === types.builtins.INT8) return (text: string) => fromInt64(BigInt(text));
-    const parse: (text: string) => unknown = format === 'binary' ? types.getTypeParser(type, format) : types.getTypeParser(type);
+  getTypeParser: (type: number, format?: 'text' | 'binary') => {
+    if (type === builtin.INT8) return (text: string) => fromInt64(BigInt(text));
+    const parse = defaultParser(type, format);
     // A plain array of bytes, as SQLite gives it, and no view into the driver's buffer.
-    return type === types.builtins.BYTEA ? (text: string) => Uint8Array.from(parse(text) as Buffer) : parse;
+    return type === builtin.BYTEA ? (text: string) => Uint8Array.from(parse(text) as Buffer) : parse;
   },
 };
