@@ -1,0 +1,244 @@
+import { GatewayError } from '../model/errors.ts';
+import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe } from './channel.ts';
+import type { CredentialSource } from './credentials.ts';
+import { fault, reasonOf } from './faults.ts';
+import type { Handshake, Introduction } from './handshake.ts';
+import { HttpCall, type HttpCallPort, type HttpState } from './http-call.ts';
+import { HttpExchange, type ExchangeEvents } from './http-exchange.ts';
+import { HttpListener } from './http-listener.ts';
+import { SessionOpener } from './http-opener.ts';
+import { httpOnce } from './http-once.ts';
+import type { HttpTarget } from './http-target.ts';
+import { Inbox } from './inbox.ts';
+import type { RequestOptions, UpstreamReply, UpstreamTiming } from './types.ts';
+import { answerText, notificationText } from './wire.ts';
+
+/** What an HTTP channel is made of. */
+export interface HttpChannelParts {
+  readonly upstream: string;
+  readonly target: HttpTarget;
+  readonly credentials: CredentialSource;
+  readonly introduction: Introduction;
+  readonly listens: boolean;
+  readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly retrySafe: RetrySafe;
+  readonly events: ChannelEvents;
+  readonly timing: UpstreamTiming;
+}
+
+/** An open session. Replaced whole when the session or the credential changes. */
+interface Session extends HttpState {
+  readonly handshake: Handshake;
+  readonly credential: readonly string[];
+  readonly postHeaders: string[];
+  readonly getHeaders: string[];
+}
+
+const deleteTimeoutMs = 2_000;
+
+/**
+ * One session with one upstream over Streamable HTTP, legacy eras. Opened at the first message; a session that the upstream lost is opened
+ * again, single-flight, however many calls notice it at once.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+ */
+export class HttpChannel implements Channel, HttpCallPort<Session> {
+  readonly upstream: string;
+  readonly inbox: Inbox;
+  readonly #parts: HttpChannelParts;
+  readonly #calls = new Set<HttpCall<Session>>();
+  #session: Session | undefined;
+  #opening: Promise<Session> | undefined;
+  #listener: HttpListener | undefined;
+  #listens: boolean;
+  #wasOpen = false;
+  #closed = false;
+  #lastId = 0;
+
+  constructor(parts: HttpChannelParts) {
+    this.#parts = parts;
+    this.upstream = parts.upstream;
+    this.#listens = parts.listens;
+    this.inbox = new Inbox('r', {
+      answer: (id, answer) => void this.#postNotice(answerText(id, answer)).catch((error: unknown) => this.#log('answer_failed', error)),
+      onListChanged: (kind) => parts.events.onListChanged(kind),
+    });
+  }
+
+  get busy(): number {
+    return this.#calls.size;
+  }
+
+  async open(): Promise<Handshake> {
+    return (await this.ready()).handshake;
+  }
+
+  request(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
+    if (this.#closed) return Promise.reject(fault('upstream.unreachable', this.upstream, 'the session was closed'));
+    if (options.signal?.aborted === true) return Promise.reject(fault('call.cancelled', this.upstream, 'cancelled before it was sent'));
+    return new Promise((resolve, reject) => {
+      const call = new HttpCall(this, message, options, resolve, reject);
+      this.#calls.add(call);
+      call.start();
+    });
+  }
+
+  async notify(message: OutgoingNotice): Promise<void> {
+    if (this.#closed) throw fault('upstream.unreachable', this.upstream, 'the session was closed');
+    if (message.kind === 'reply') await this.#postNotice(answerText(this.inbox.take(message.to), message));
+    else await this.#postNotice(notificationText(message.method, message.params));
+  }
+
+  listen(active: boolean): void {
+    this.#listens = active;
+    if (active) this.#startListener();
+    else this.#stopListener();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopListener();
+    for (const call of this.#calls) call.end('cancelled');
+    const session = this.#session;
+    this.#session = undefined;
+    if (session?.sessionId === undefined) return;
+    const { target } = this.#parts;
+    // Upstreams may answer 405: a session that cannot be ended ends by itself.
+    await httpOnce(target.calls, { method: 'DELETE', path: target.path, headers: session.getHeaders }, deleteTimeoutMs);
+  }
+
+  ready(): Session | Promise<Session> {
+    const session = this.#session;
+    if (session !== undefined) {
+      const credential = this.#parts.credentials.peek();
+      if (credential === session.credential) return session;
+      return this.#withCredential(session);
+    }
+    this.#opening ??= this.#openSession().finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  lost(state: Session): void {
+    if (this.#session?.sessionId !== state.sessionId) return;
+    this.#session = undefined;
+    this.inbox.forgetRequests();
+    this.#stopListener();
+    this.#parts.events.log({ level: 'info', event: 'session_lost', upstream: this.upstream });
+  }
+
+  credentialRefused(state: Session): boolean {
+    return this.#parts.credentials.refused(state.credential);
+  }
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  post(state: Session, body: string, events: ExchangeEvents): HttpExchange {
+    const { target, maxMessageBytes } = this.#parts;
+    const exchange = new HttpExchange(events, maxMessageBytes);
+    target.calls.dispatch({ path: target.path, method: 'POST', headers: state.postHeaders, body }, exchange);
+    return exchange;
+  }
+
+  resume(state: Session, lastEventId: string, events: ExchangeEvents): HttpExchange {
+    const { target, maxMessageBytes } = this.#parts;
+    const exchange = new HttpExchange(events, maxMessageBytes);
+    target.streams.dispatch({ path: target.path, method: 'GET', headers: [...state.getHeaders, 'last-event-id', lastEventId] }, exchange);
+    return exchange;
+  }
+
+  giveUp(_state: Session, id: number, why: string): void {
+    const text = notificationText('notifications/cancelled', { requestId: id, reason: why });
+    this.#postNotice(text).catch((error: unknown) => this.#log('cancel_failed', error));
+  }
+
+  retrySafe(message: OutgoingRequest): boolean {
+    return this.#parts.retrySafe(message.method, message.params);
+  }
+
+  settled(call: HttpCall<Session>): void {
+    this.#calls.delete(call);
+  }
+
+  async #postNotice(body: string): Promise<void> {
+    await this.#sendNotice(await this.ready(), body);
+  }
+
+  async #sendNotice(session: Session, body: string): Promise<void> {
+    const { target, timeoutMs } = this.#parts;
+    const outcome = await httpOnce(target.calls, { method: 'POST', path: target.path, headers: session.postHeaders, body }, timeoutMs);
+    if (outcome.kind === 'failure') throw fault('upstream.unreachable', this.upstream, outcome.failure.why, outcome.failure.cause);
+    if (outcome.status === 404 && session.sessionId !== undefined) this.lost(session);
+    if (outcome.status >= 300) throw fault('upstream.protocol', this.upstream, `a notification was answered with status ${outcome.status}`);
+  }
+
+  async #withCredential(session: Session): Promise<Session> {
+    const credential = await this.#parts.credentials.fetch();
+    const renewed = this.#sessionOf(session.sessionId, session.handshake, credential);
+    // The session may have been lost while the token was fetched; then the call goes on and is told so.
+    if (this.#session === session) this.#session = renewed;
+    return renewed;
+  }
+
+  /** `initialize`, then `notifications/initialized`. */
+  async #openSession(): Promise<Session> {
+    const { introduction, timeoutMs, events, credentials } = this.#parts;
+    try {
+      const opener = new SessionOpener<Session>(this, async () => this.#bareSession(await credentials.fetch()));
+      const { handshake, sessionId, bare } = await opener.open(introduction, timeoutMs);
+      const session = this.#sessionOf(sessionId, handshake, bare.credential);
+      await this.#sendNotice(session, notificationText('notifications/initialized', undefined));
+      if (this.#closed) throw fault('upstream.unreachable', this.upstream, 'the session was closed while it was opened');
+      this.#session = session;
+      if (this.#listens) this.#startListener();
+      if (this.#wasOpen) events.onReopened();
+      this.#wasOpen = true;
+      return session;
+    } catch (error) {
+      this.#log('open_failed', error);
+      if (error instanceof GatewayError && error.code !== 'call.cancelled') events.onUnreachable();
+      throw error;
+    }
+  }
+
+  #bareSession(credential: readonly string[]): Session {
+    return this.#sessionOf(undefined, { protocolVersion: '', serverInfo: {}, capabilities: {}, instructions: undefined }, credential);
+  }
+
+  #sessionOf(sessionId: string | undefined, handshake: Handshake, credential: readonly string[]): Session {
+    const shared = [...this.#parts.target.headers, ...credential];
+    if (handshake.protocolVersion !== '') shared.push('mcp-protocol-version', handshake.protocolVersion);
+    if (sessionId !== undefined) shared.push('mcp-session-id', sessionId);
+    const post = ['accept', 'application/json, text/event-stream', 'content-type', 'application/json', 'accept-encoding', 'identity'];
+    const get = ['accept', 'text/event-stream', 'accept-encoding', 'identity'];
+    return { sessionId, handshake, credential, postHeaders: [...post, ...shared], getHeaders: [...get, ...shared] };
+  }
+
+  #startListener(): void {
+    const session = this.#session;
+    const { events, target, timing, maxMessageBytes } = this.#parts;
+    if (session === undefined || this.#listener !== undefined || this.#closed) return;
+    this.#listener = new HttpListener({
+      upstream: this.upstream,
+      target,
+      headers: () => (this.#session ?? session).getHeaders,
+      maxMessageBytes,
+      timing,
+      log: events.log,
+      onMessage: (message) => this.inbox.accept(message, events.onMessage),
+      onLost: () => this.lost(session),
+    });
+    this.#listener.start();
+  }
+
+  #stopListener(): void {
+    this.#listener?.stop();
+    this.#listener = undefined;
+  }
+
+  #log(event: string, error: unknown): void {
+    this.#parts.events.log({ level: 'warn', event, upstream: this.upstream, detail: { reason: reasonOf(error) } });
+  }
+}

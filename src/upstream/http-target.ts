@@ -1,0 +1,53 @@
+import { Pool, type Dispatcher } from 'undici';
+import { guardedLookup, isPrivateAddress } from './private-network.ts';
+import type { UpstreamOptions } from './types.ts';
+
+/** Connections that calls share at one upstream. Streams that stay open have connections of their own, so they never starve calls. */
+const callConnections = 128;
+
+/** The HTTP server behind an upstream: where it is, and kept-alive connections to it. */
+export interface HttpTarget {
+  readonly url: URL;
+  readonly path: string;
+  readonly calls: Dispatcher;
+  readonly streams: Dispatcher;
+  /** Name and value in turn, as undici takes them fastest. */
+  readonly headers: readonly string[];
+  close(): Promise<void>;
+}
+
+/** @throws TypeError when the URL is not http or https, or is a private address where those are not allowed */
+export function httpTarget(options: UpstreamOptions): HttpTarget {
+  if (options.transport.kind === 'stdio') throw new TypeError('a stdio upstream has no URL');
+  const url = new URL(options.transport.url);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new TypeError(`the URL of \`${options.name}\` is neither http nor https`);
+  const closedNetwork = options.allowPrivateNetwork === false;
+  if (closedNetwork && isPrivateAddress(url.hostname.replace(/^\[|\]$/g, ''))) {
+    throw new TypeError(`the URL of \`${options.name}\` is a private address; set its \`allowPrivateNetwork\``);
+  }
+  const pool = (connections: number | null): Pool =>
+    new Pool(url.origin, {
+      connections,
+      pipelining: 1,
+      allowH2: false,
+      // Each call has one timer of its own over all of it; undici's would only cost.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connectTimeout: Math.min(options.timeoutMs, 10_000),
+      maxHeaderSize: 32_768,
+      ...(closedNetwork ? { connect: { lookup: guardedLookup } } : {}),
+    });
+  const calls = pool(callConnections);
+  const streams = pool(null);
+  return {
+    url,
+    path: url.pathname + url.search,
+    calls,
+    streams,
+    headers: Object.entries(options.transport.headers ?? {}).flat(),
+    close: async () => {
+      await Promise.all([calls.destroy(), streams.destroy()]);
+    },
+  };
+}

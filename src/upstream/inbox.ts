@@ -1,0 +1,112 @@
+import { GatewayError } from '../model/errors.ts';
+import type { Json, JsonObject } from '../model/json.ts';
+import type { Incoming } from './wire.ts';
+import type { ListKind, UpstreamMessage } from './types.ts';
+
+type Unanswered = Exclude<Incoming, { kind: 'response' }>;
+type Deliver = (message: UpstreamMessage) => void;
+
+/** Requests of an upstream that may wait for a reply at one time on one connection. */
+const maxOpenRequests = 256;
+
+const listKinds: Readonly<Record<string, ListKind>> = {
+  'notifications/tools/list_changed': 'tools',
+  'notifications/resources/list_changed': 'resources',
+  'notifications/prompts/list_changed': 'prompts',
+};
+
+/** What an inbox does for its connection. */
+export interface InboxPorts {
+  /** Sends an answer to the upstream's own id. */
+  answer(id: Json, answer: { readonly result?: JsonObject; readonly error?: JsonObject }): void;
+  onListChanged(kind: ListKind): void;
+}
+
+/**
+ * Sorts what an upstream sends beside answers on one connection: answers its pings, keeps changed lists for the catalogue, maps progress
+ * tokens and request ids. A token or id of another connection is not known here, so nothing can cross.
+ */
+export class Inbox {
+  readonly #ports: InboxPorts;
+  readonly #prefix: string;
+  #progress: Map<number, { readonly token: Json; readonly deliver: Deliver }> | undefined;
+  #requests: Map<string, Json> | undefined;
+  #minted = 0;
+
+  /** `prefix` sets this connection's references apart from all others'. */
+  constructor(prefix: string, ports: InboxPorts) {
+    this.#prefix = prefix;
+    this.#ports = ports;
+  }
+
+  /** From now on progress on the gateway's `token` goes to `deliver` under the agent's own token. */
+  expectProgress(token: number, agentToken: Json, deliver: Deliver): void {
+    this.#progress ??= new Map();
+    this.#progress.set(token, { token: agentToken, deliver });
+  }
+
+  forgetProgress(token: number): void {
+    this.#progress?.delete(token);
+  }
+
+  /** The session ended: its requests can no longer be answered, and the next session may use their ids again. */
+  forgetRequests(): void {
+    this.#requests = undefined;
+  }
+
+  /** Takes one message; `deliver` is where it belongs, `undefined` where nobody can take it. */
+  accept(message: Unanswered, deliver: Deliver | undefined): void {
+    if (message.kind === 'request') this.#acceptRequest(message, deliver);
+    else this.#acceptNotification(message, deliver);
+  }
+
+  /** The upstream's own id behind a reference, once. @throws GatewayError `request.invalid` when nothing waits for it */
+  take(reference: string | number): Json {
+    const key = String(reference);
+    const id = this.#requests?.get(key);
+    if (id === undefined)
+      throw new GatewayError('request.invalid', 'no request of the upstream waits for this reply; it was answered or given up');
+    this.#requests?.delete(key);
+    return id;
+  }
+
+  #acceptRequest(message: Extract<Unanswered, { kind: 'request' }>, deliver: Deliver | undefined): void {
+    if (message.method === 'ping') {
+      this.#ports.answer(message.id, { result: {} });
+      return;
+    }
+    this.#requests ??= new Map();
+    if (deliver === undefined || this.#requests.size >= maxOpenRequests) {
+      this.#ports.answer(message.id, { error: { code: -32600, message: 'this request belongs to no single call that is in flight' } });
+      return;
+    }
+    const reference = `${this.#prefix}${++this.#minted}`;
+    this.#requests.set(reference, message.id);
+    deliver({ kind: 'request', id: reference, method: message.method, params: message.params });
+  }
+
+  #acceptNotification(message: Extract<Unanswered, { kind: 'notification' }>, deliver: Deliver | undefined): void {
+    const { method, params } = message;
+    const kind = listKinds[method];
+    if (kind !== undefined) {
+      this.#ports.onListChanged(kind);
+    } else if (method === 'notifications/progress') {
+      const token = params?.['progressToken'];
+      const call = typeof token === 'number' ? this.#progress?.get(token) : undefined;
+      // A token that no call of this connection has is dropped: it could only confuse another call.
+      call?.deliver({ kind: 'notification', method, params: { ...params, progressToken: call.token } });
+    } else if (method === 'notifications/cancelled') {
+      const reference = this.#referenceOf(params?.['requestId']);
+      if (reference === undefined) return;
+      this.#requests?.delete(reference);
+      deliver?.({ kind: 'notification', method, params: { ...params, requestId: reference } });
+    } else {
+      deliver?.({ kind: 'notification', method, params });
+    }
+  }
+
+  #referenceOf(id: Json | undefined): string | undefined {
+    for (const [reference, known] of this.#requests ?? []) if (known === id) return reference;
+    return undefined;
+  }
+}

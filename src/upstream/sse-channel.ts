@@ -1,0 +1,203 @@
+import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest } from './channel.ts';
+import { Correlator } from './correlator.ts';
+import type { CredentialSource } from './credentials.ts';
+import { fault, faultCodeOf, reasonOf } from './faults.ts';
+import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
+import { HttpExchange } from './http-exchange.ts';
+import { httpOnce } from './http-once.ts';
+import type { HttpTarget } from './http-target.ts';
+import { Inbox } from './inbox.ts';
+import { openedWithin } from './opened-within.ts';
+import type { RequestOptions, UpstreamReply } from './types.ts';
+import { answerText, errorCodeOf, notificationText, parseMessage } from './wire.ts';
+
+/** What a legacy SSE channel is made of. */
+export interface SseChannelParts {
+  readonly upstream: string;
+  readonly target: HttpTarget;
+  readonly credentials: CredentialSource;
+  readonly introduction: Introduction;
+  readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly events: ChannelEvents;
+}
+
+/** An open stream and the place to post to. */
+interface SseConnection {
+  readonly correlator: Correlator;
+  readonly inbox: Inbox;
+  readonly handshake: Handshake;
+  readonly post: (text: string) => Promise<void>;
+  readonly end: () => void;
+}
+
+/**
+ * One session with one upstream over the HTTP+SSE transport of 2024-11-05: all comes back on one GET stream, and what is sent goes to the
+ * address that its `endpoint` event names, on the same origin only.
+ * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
+ */
+export class SseChannel implements Channel {
+  readonly #parts: SseChannelParts;
+  #connection: SseConnection | undefined;
+  #opening: Promise<SseConnection> | undefined;
+  #opens = 0;
+  #closed = false;
+
+  constructor(parts: SseChannelParts) {
+    this.#parts = parts;
+  }
+
+  get busy(): number {
+    return this.#connection?.correlator.size ?? 0;
+  }
+
+  async open(): Promise<Handshake> {
+    return (await this.#open()).handshake;
+  }
+
+  async request(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
+    if (this.#closed) throw fault('upstream.unreachable', this.#parts.upstream, 'the session was closed');
+    const askedAtMs = Date.now();
+    const connection = this.#connection ?? (await openedWithin(this.#open(), options, this.#parts.upstream));
+    const timeoutMs = Math.max(1, options.timeoutMs - (Date.now() - askedAtMs));
+    return connection.correlator.request(message, { ...options, timeoutMs }, 'agent');
+  }
+
+  async notify(message: OutgoingNotice): Promise<void> {
+    if (this.#closed) throw fault('upstream.unreachable', this.#parts.upstream, 'the session was closed');
+    const { inbox, post } = await this.#open();
+    await post(message.kind === 'reply' ? answerText(inbox.take(message.to), message) : notificationText(message.method, message.params));
+  }
+
+  listen(): void {
+    // The one stream of this transport is always open.
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#connection?.correlator.cancelAll('agent');
+    this.#connection?.end();
+    this.#connection = undefined;
+    return Promise.resolve();
+  }
+
+  #open(): Promise<SseConnection> {
+    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
+    this.#opening ??= this.#connect()
+      .catch((error: unknown) => {
+        this.#log('open_failed', error);
+        if (!this.#closed) this.#parts.events.onUnreachable();
+        throw error;
+      })
+      .finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  async #connect(): Promise<SseConnection> {
+    const { upstream, target, credentials, introduction, timeoutMs, maxMessageBytes, events } = this.#parts;
+    const generation = ++this.#opens;
+    const headers = [...target.headers, ...(await credentials.fetch())];
+    const postHeaders = ['content-type', 'application/json', 'accept-encoding', 'identity', ...headers];
+    let path = '';
+    const post = async (text: string): Promise<void> => {
+      const outcome = await httpOnce(target.calls, { method: 'POST', path, headers: postHeaders, body: text }, timeoutMs);
+      if (outcome.kind === 'failure') throw fault('upstream.unreachable', upstream, outcome.failure.why, outcome.failure.cause);
+      if (outcome.status === 401 || outcome.status === 403) throw fault('upstream.credential', upstream, `status ${outcome.status}`);
+      if (outcome.status >= 300)
+        throw fault(outcome.status >= 500 ? 'upstream.unreachable' : 'upstream.protocol', upstream, `status ${outcome.status}`);
+    };
+    const inbox = new Inbox(`r${generation}.`, {
+      answer: (id, answer) => void post(answerText(id, answer)).catch((error: unknown) => this.#log('answer_failed', error)),
+      onListChanged: (kind) => events.onListChanged(kind),
+    });
+    const correlator = new Correlator(upstream, inbox, (text, id) => {
+      post(text).catch((error: unknown) => {
+        this.#log('post_failed', error);
+        if (id !== undefined) correlator.fail(id, faultCodeOf(error), reasonOf(error));
+      });
+      return true;
+    });
+    const stream = await new Promise<HttpExchange>((resolve, reject) => {
+      const end = (why: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        if (this.#connection?.correlator === correlator) this.#connection = undefined;
+        reject(fault('upstream.unreachable', upstream, why, cause));
+        correlator.failAll('upstream.unreachable', why);
+      };
+      const exchange = new HttpExchange(
+        {
+          onBody: (status) => {
+            if (status === 401 || status === 403) {
+              credentials.refused(headers.slice(target.headers.length));
+              reject(fault('upstream.credential', upstream, `status ${status}`));
+            }
+            end(`the stream was refused with status ${status}`);
+          },
+          onEvent: (type, data, bytes) => {
+            if (type === 'endpoint') {
+              const named = URL.canParse(data, target.url.href) ? new URL(data, target.url) : undefined;
+              if (named?.origin === target.url.origin) {
+                // Only the first one counts: a later one could redirect calls in flight.
+                if (path === '') path = named.pathname + named.search;
+                clearTimeout(timer);
+                resolve(exchange);
+              } else {
+                exchange.cancel();
+                reject(fault('upstream.protocol', upstream, 'the endpoint event names another origin'));
+                end('the endpoint event names another origin');
+              }
+            } else if (type === undefined || type === 'message') {
+              this.#onMessage(data, bytes, correlator, inbox);
+            }
+            return 'more';
+          },
+          onStreamEnd: () => end('the stream ended'),
+          onFailure: (failure) => {
+            if (failure.kind === 'too_large') correlator.failAll('upstream.too_large', failure.why);
+            end(failure.why, failure.cause);
+          },
+        },
+        maxMessageBytes,
+        true,
+      );
+      const timer = setTimeout(() => {
+        exchange.cancel();
+        end('no endpoint event came in time');
+      }, timeoutMs);
+      target.streams.dispatch(
+        { path: target.path, method: 'GET', headers: ['accept', 'text/event-stream', 'accept-encoding', 'identity', ...headers] },
+        exchange,
+      );
+    });
+    try {
+      const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
+      const reply = await correlator.request(message, { timeoutMs, onMessage: () => undefined }, undefined);
+      if (reply.kind === 'error')
+        throw fault('upstream.protocol', upstream, `initialize was refused with code ${errorCodeOf(reply.error)}`);
+      const handshake = readHandshake(reply.result);
+      await post(notificationText('notifications/initialized', undefined));
+      if (this.#closed) throw fault('upstream.unreachable', upstream, 'the session was closed while it was opened');
+      this.#connection = { correlator, inbox, handshake, post, end: () => stream.cancel() };
+      if (generation > 1) events.onReopened();
+      return this.#connection;
+    } catch (error) {
+      stream.cancel();
+      throw error;
+    }
+  }
+
+  #onMessage(data: string, bytes: number, correlator: Correlator, inbox: Inbox): void {
+    try {
+      const message = parseMessage(data);
+      if (message.kind === 'response') correlator.settle(message, bytes);
+      // The stream is this agent's own: what belongs to no single call still belongs to this agent.
+      else inbox.accept(message, correlator.onlyCall() ?? this.#parts.events.onMessage);
+    } catch (error) {
+      this.#log('message_dropped', error);
+    }
+  }
+
+  #log(event: string, error: unknown): void {
+    this.#parts.events.log({ level: 'warn', event, upstream: this.#parts.upstream, detail: { reason: reasonOf(error) } });
+  }
+}

@@ -1,0 +1,179 @@
+import { Child } from './child.ts';
+import type { ChannelEvents } from './channel.ts';
+import { Correlator } from './correlator.ts';
+import { fault, reasonOf } from './faults.ts';
+import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
+import { Inbox } from './inbox.ts';
+import type { ProcessGroups } from './process-groups.ts';
+import type { UpstreamMessage, UpstreamOptions, UpstreamTiming } from './types.ts';
+import { answerText, errorCodeOf, notificationText, parseMessage } from './wire.ts';
+
+/** The longest line that a child may write, whatever the configured limit. */
+const maxLineBytes = 4 * 1024 * 1024;
+const window = { ms: 60_000, starts: 6 } as const;
+const firstRestartMs = 250;
+
+/** What a link is made of. */
+export interface StdioLinkParts {
+  readonly options: UpstreamOptions;
+  readonly introduction: Introduction;
+  readonly groups: ProcessGroups;
+  readonly events: ChannelEvents;
+  readonly timing: UpstreamTiming;
+}
+
+/** A running child that answered `initialize`. */
+export interface StdioConnection {
+  readonly child: Child;
+  readonly correlator: Correlator;
+  readonly inbox: Inbox;
+  readonly handshake: Handshake;
+}
+
+/**
+ * The one supervised child of a stdio upstream, shared by all sessions. Started when it is first needed; after a crash each call in flight
+ * ends once, and it is started again after a growing wait, five times a minute at most.
+ */
+export class StdioLink {
+  readonly #parts: StdioLinkParts;
+  readonly #subscribers = new Map<string, Map<string, (message: UpstreamMessage) => void>>();
+  #connection: StdioConnection | undefined;
+  #opening: Promise<StdioConnection> | undefined;
+  #child: Child | undefined;
+  #wake: (() => void) | undefined;
+  #starts: number[] = [];
+  #generation = 0;
+  #closed = false;
+
+  constructor(parts: StdioLinkParts) {
+    this.#parts = parts;
+  }
+
+  get upstream(): string {
+    return this.#parts.options.name;
+  }
+
+  get connection(): StdioConnection | undefined {
+    return this.#connection;
+  }
+
+  /** Who hears of changes of a resource; shared, because the child sees one client only. */
+  subscribersOf(uri: string): Map<string, (message: UpstreamMessage) => void> {
+    let subscribers = this.#subscribers.get(uri);
+    if (subscribers === undefined) this.#subscribers.set(uri, (subscribers = new Map<string, (message: UpstreamMessage) => void>()));
+    return subscribers;
+  }
+
+  /** Forgets an owner's subscriptions; gives the resources that nobody hears of any more. */
+  forgetSubscriber(owner: string): string[] {
+    const orphaned: string[] = [];
+    for (const [uri, subscribers] of this.#subscribers) {
+      if (subscribers.delete(owner) && subscribers.size === 0) orphaned.push(uri);
+      if (subscribers.size === 0) this.#subscribers.delete(uri);
+    }
+    return orphaned;
+  }
+
+  open(): Promise<StdioConnection> {
+    if (this.#closed) return Promise.reject(fault('upstream.unreachable', this.upstream, 'the upstream was closed'));
+    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
+    this.#opening ??= this.#start().finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wake?.();
+    await this.#child?.stop(this.#parts.timing.killGraceMs);
+  }
+
+  async #start(): Promise<StdioConnection> {
+    await this.#waitForTurn();
+    if (this.#closed) throw fault('upstream.unreachable', this.upstream, 'the upstream was closed');
+    this.#starts.push(Date.now());
+    const { options, introduction, events } = this.#parts;
+    const generation = ++this.#generation;
+    const send = (text: string): boolean => child.write(text);
+    const inbox = new Inbox(`r${generation}.`, {
+      answer: (id, answer) => void send(answerText(id, answer)),
+      onListChanged: (kind) => events.onListChanged(kind),
+    });
+    const correlator = new Correlator(this.upstream, inbox, send);
+    if (options.transport.kind !== 'stdio') throw new TypeError('only a stdio upstream has a child');
+    const child = new Child(options.transport, Math.min(maxLineBytes, options.maxResponseBytes), this.#parts.groups, {
+      onLine: (line) => this.#onLine(line, correlator, inbox),
+      onTooLong: () => {
+        // Nobody can tell whose answer it was: none of those in flight can be waited for in good faith.
+        this.#log('warn', 'line_too_long');
+        correlator.failAll('upstream.too_large', 'a line was over the limit');
+      },
+      onStderr: (line) => this.#log('info', 'stderr', { line }),
+      onExit: (why) => this.#onExit(generation, correlator, why),
+    });
+    this.#child = child;
+    try {
+      const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
+      const reply = await correlator.request(message, { timeoutMs: options.timeoutMs, onMessage: () => undefined }, undefined);
+      if (reply.kind === 'error') throw new Error(`initialize was refused with code ${errorCodeOf(reply.error)}`);
+      const handshake = readHandshake(reply.result);
+      send(notificationText('notifications/initialized', undefined));
+      this.#connection = { child, correlator, inbox, handshake };
+      if (generation > 1) events.onReopened();
+      return this.#connection;
+    } catch (error) {
+      await child.stop(this.#parts.timing.killGraceMs);
+      this.#log('warn', 'open_failed', { reason: reasonOf(error) });
+      throw fault('upstream.unreachable', this.upstream, 'the child did not open', error);
+    }
+  }
+
+  /** Waits longer after each start within a minute, and gives up for the rest of the minute after five restarts. */
+  async #waitForTurn(): Promise<void> {
+    const now = Date.now();
+    this.#starts = this.#starts.filter((at) => now - at < window.ms);
+    const recent = this.#starts.length;
+    if (recent >= window.starts) throw fault('upstream.unreachable', this.upstream, `the child ended ${recent} times within a minute`);
+    if (recent === 0) return;
+    const waitMs = firstRestartMs * 2 ** (recent - 1);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  #onExit(generation: number, correlator: Correlator, why: string): void {
+    if (generation === this.#generation) this.#connection = undefined;
+    this.#subscribers.clear();
+    correlator.failAll('upstream.unreachable', why);
+    if (this.#closed) return;
+    this.#log('warn', 'child_ended', { reason: why });
+    this.#parts.events.onUnreachable();
+  }
+
+  #onLine(line: Buffer, correlator: Correlator, inbox: Inbox): void {
+    try {
+      const message = parseMessage(line);
+      if (message.kind === 'response') {
+        if (!correlator.settle(message, line.length)) this.#log('debug', 'answer_dropped');
+      } else if (message.kind === 'notification' && message.method === 'notifications/resources/updated') {
+        const uri = message.params?.['uri'];
+        const told = { kind: 'notification', method: message.method, params: message.params } as const;
+        if (typeof uri === 'string') for (const deliver of this.#subscribers.get(uri)?.values() ?? []) deliver(told);
+      } else {
+        inbox.accept(message, correlator.onlyCall());
+      }
+    } catch (error) {
+      // Many servers print a greeting to standard output: a line that is no message is noted and skipped.
+      this.#log('warn', 'line_dropped', { reason: reasonOf(error) });
+    }
+  }
+
+  #log(level: 'debug' | 'info' | 'warn', event: string, detail?: Record<string, string>): void {
+    this.#parts.events.log({ level, event, upstream: this.upstream, ...(detail === undefined ? {} : { detail }) });
+  }
+}

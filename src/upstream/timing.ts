@@ -1,0 +1,35 @@
+import type { UpstreamTiming } from './types.ts';
+
+/** The waits that are used where the app names none. */
+export const defaultTiming: UpstreamTiming = {
+  retryMinMs: 500,
+  retryMaxMs: 30_000,
+  refreshMs: 300_000,
+  debounceMs: 100,
+  killGraceMs: 2_000,
+  drainMs: 30_000,
+};
+
+/** Doubling waits between two bounds, each shortened by up to a quarter so that many retries do not come at once. */
+export class Backoff {
+  readonly #minMs: number;
+  readonly #maxMs: number;
+  #nextMs: number;
+
+  constructor(minMs: number, maxMs: number) {
+    this.#minMs = minMs;
+    this.#maxMs = maxMs;
+    this.#nextMs = minMs;
+  }
+
+  /** The next wait. */
+  nextMs(): number {
+    const waitMs = this.#nextMs;
+    this.#nextMs = Math.min(this.#maxMs, waitMs * 2);
+    return Math.round(waitMs * (1 - Math.random() / 4));
+  }
+
+  reset(): void {
+    this.#nextMs = this.#minMs;
+  }
+}

@@ -1,0 +1,195 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { JsonObject } from '../model/json.ts';
+import type { CatalogueEntry, Listing } from './catalogue.ts';
+import { buildEntry, changedKinds } from './catalogue-entry.ts';
+import { readListing } from './catalogue-reader.ts';
+import type { Channel } from './channel.ts';
+import { reasonOf } from './faults.ts';
+import { legacyVersions } from './wire.ts';
+import { PermitSession } from './permit-session.ts';
+import type { ProcessGroups } from './process-groups.ts';
+import { isRetrySafe } from './retry-safe.ts';
+import { Backoff } from './timing.ts';
+import { transportOf, type TransportFactory } from './transport.ts';
+import type { ListKind, SessionOwner, UpstreamOptions, UpstreamPorts, UpstreamSession, UpstreamStatus, UpstreamTiming } from './types.ts';
+
+/** What an upstream is built with. */
+export interface UpstreamParts {
+  readonly options: UpstreamOptions;
+  readonly ports: UpstreamPorts;
+  readonly timing: UpstreamTiming;
+  readonly groups: ProcessGroups;
+  onEntry(entry: CatalogueEntry, changed: readonly ListKind[]): void;
+}
+
+/**
+ * One upstream: its sessions, and a reader of its own that keeps the catalogue entry right: at start, on a changed list, after a loss, and
+ * now and then. An upstream that is down is tried again with back-off; nothing waits for it.
+ */
+export class Upstream {
+  readonly #parts: UpstreamParts;
+  readonly #transport: TransportFactory;
+  readonly #reader: Channel;
+  readonly #sessions = new Map<string, PermitSession>();
+  readonly #backoff: Backoff;
+  #options: UpstreamOptions;
+  #status: UpstreamStatus;
+  #listing: Listing | undefined;
+  #entry: CatalogueEntry | undefined;
+  #refreshing: Promise<void> | undefined;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(parts: UpstreamParts) {
+    this.#parts = parts;
+    this.#options = parts.options;
+    this.#backoff = new Backoff(parts.timing.retryMinMs, parts.timing.retryMaxMs);
+    this.#status = { name: parts.options.name, state: 'connecting', since: Date.now() };
+    this.#transport = transportOf(parts.options, parts.ports, parts.timing, parts.groups, {
+      onMessage: undefined,
+      onListChanged: () => this.#refreshSoon(),
+      onReopened: () => this.#refreshSoon(),
+      onUnreachable: () => this.#refreshSoon(),
+      log: parts.ports.log,
+    });
+    this.#reader = this.#transport.channel({
+      owner: undefined,
+      introduction: { protocolVersion: legacyVersions[0], clientInfo: parts.ports.clientInfo, capabilities: offered(parts.options) },
+      onMessage: undefined,
+      listens: true,
+      retrySafe: () => true,
+    });
+  }
+
+  get status(): UpstreamStatus {
+    return this.#status;
+  }
+
+  get entry(): CatalogueEntry | undefined {
+    return this.#entry;
+  }
+
+  /** True where `options` need no new connection, only another look at what is known. */
+  canKeep(options: UpstreamOptions): boolean {
+    return isDeepStrictEqual(connectionPart(options), connectionPart(this.#options));
+  }
+
+  /** Takes labels, pins and idempotent tools of `options` over. */
+  async relabel(options: UpstreamOptions): Promise<void> {
+    this.#options = options;
+    if (this.#listing !== undefined) await this.#publish(this.#listing);
+  }
+
+  session(owner: SessionOwner): UpstreamSession {
+    let session = this.#sessions.get(owner.id);
+    if (session === undefined) {
+      const channel = this.#transport.channel({
+        owner: owner.id,
+        introduction: owner,
+        onMessage: (message) => owner.onMessage(message),
+        listens: owner.receives === true,
+        retrySafe: (method, params) => isRetrySafe(method, params, this.#entry, this.#options.idempotentTools ?? []),
+      });
+      session = new PermitSession(this.#options.name, channel);
+      this.#sessions.set(owner.id, session);
+    }
+    return session;
+  }
+
+  async release(ownerId: string): Promise<void> {
+    const session = this.#sessions.get(ownerId);
+    this.#sessions.delete(ownerId);
+    await session?.close();
+  }
+
+  /** Reads all lists now; single-flight, and once more when something changed while it was read. Never rejects. */
+  refresh(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    if (this.#refreshing !== undefined) {
+      this.#again = true;
+      return this.#refreshing;
+    }
+    this.#refreshing = this.#refreshOnce().finally(() => {
+      this.#refreshing = undefined;
+      if (this.#again) this.#refreshSoon();
+    });
+    return this.#refreshing;
+  }
+
+  /** Lets calls in flight finish, for a bounded time, then closes all. */
+  async drain(): Promise<void> {
+    const untilMs = Date.now() + this.#parts.timing.drainMs;
+    const isBusy = (): boolean => [...this.#sessions.values()].some((session) => session.busy > 0);
+    while (isBusy() && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await Promise.allSettled([...this.#sessions.values()].map((session) => session.close()));
+    await Promise.allSettled([this.#reader.close()]);
+    await this.#transport.close();
+  }
+
+  async #refreshOnce(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#again = false;
+    const { timing, ports } = this.#parts;
+    const { name, timeoutMs } = this.#options;
+    try {
+      const listing = await readListing(name, this.#reader, timeoutMs);
+      this.#listing = listing;
+      await this.#publish(listing);
+      this.#backoff.reset();
+      const { protocolVersion, serverInfo } = listing.handshake;
+      this.#setStatus({ name, state: 'ready', since: Date.now(), protocolVersion, serverInfo });
+      this.#schedule(timing.refreshMs);
+    } catch (error) {
+      if (this.#closed) return;
+      const reason = reasonOf(error);
+      ports.log({ level: 'warn', event: 'refresh_failed', upstream: name, detail: { reason } });
+      this.#setStatus({ name, state: 'down', error: reason, since: Date.now() });
+      this.#schedule(this.#backoff.nextMs());
+    }
+  }
+
+  async #publish(listing: Listing): Promise<void> {
+    const before = this.#entry;
+    const entry = await buildEntry(this.#options, listing, before, this.#parts.ports.pins);
+    this.#entry = entry;
+    if (!this.#closed) this.#parts.onEntry(entry, changedKinds(before, entry));
+  }
+
+  #setStatus(status: UpstreamStatus): void {
+    if (this.#closed) return;
+    this.#status = status.state === this.#status.state ? { ...status, since: this.#status.since } : status;
+  }
+
+  #refreshSoon(): void {
+    if (this.#closed) return;
+    if (this.#refreshing !== undefined) this.#again = true;
+    else this.#schedule(this.#status.state === 'down' ? this.#backoff.nextMs() : this.#parts.timing.debounceMs);
+  }
+
+  #schedule(waitMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.refresh(), waitMs);
+    this.#timer.unref();
+  }
+}
+
+/** What the gateway says that it can do as the one client of a shared child. */
+function offered(options: UpstreamOptions): JsonObject {
+  if (options.transport.kind !== 'stdio') return {};
+  return Object.fromEntries((options.offer ?? []).map((name) => [name, {}]));
+}
+
+/** The options without what only the catalogue reads. */
+function connectionPart(options: UpstreamOptions): Partial<UpstreamOptions> {
+  const { tools: _tools, defaultLabels: _labels, pinning: _pinning, idempotentTools: _idempotent, ...rest } = options;
+  return rest;
+}
