@@ -1,0 +1,199 @@
+import type { HistoryEntry } from '../model/input.ts';
+
+/** A call as history keeps it; it changes from pending to its outcome, and its JSON is made once per change. */
+export class TrackedCall {
+  readonly atMs: number;
+  readonly sessionId: string;
+  /** Two calls with the same key are the same call: same method, target and arguments. */
+  readonly sameKey: string;
+  #entry: Omit<HistoryEntry, 'same_session'>;
+  #json: string | undefined;
+  #labels: readonly string[];
+
+  constructor(atMs: number, sessionId: string, entry: Omit<HistoryEntry, 'same_session' | 'effect' | 'outcome' | 'at'>) {
+    this.atMs = atMs;
+    this.sessionId = sessionId;
+    this.sameKey = `${entry.method} ${entry.server ?? ''} ${entry.tool} ${entry.arguments_digest}`;
+    this.#labels = entry.labels;
+    this.#entry = { at: new Date(atMs).toISOString(), ...entry, effect: '', outcome: 'pending' };
+  }
+
+  get labels(): readonly string[] {
+    return this.#labels;
+  }
+
+  get pending(): boolean {
+    return this.#entry.outcome === 'pending';
+  }
+
+  settle(effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[]): void {
+    this.#labels = labels;
+    this.#entry = { ...this.#entry, effect, outcome, labels };
+    this.#json = undefined;
+  }
+
+  /** The entry as JSON; `same_session` is the only part that depends on who asks. */
+  json(sessionId: string): string {
+    this.#json ??= JSON.stringify(this.#entry).slice(0, -1);
+    return `${this.#json},"same_session":${sessionId === this.sessionId}}`;
+  }
+}
+
+/** What one identity did lately: bounded, and shared by all its sessions. */
+class Trail {
+  readonly calls: TrackedCall[] = [];
+  readonly labelSeenMs = new Map<string, number>();
+  readonly minutes = new Float64Array(60);
+  readonly seconds = new Float64Array(60);
+  readonly same = new Map<string, number[]>();
+  lastMinute = 0;
+  lastSecond = 0;
+  lastUsedMs = 0;
+
+  /** Moves the rings on to `nowMs`; slots that were passed over are emptied. */
+  advance(nowMs: number): void {
+    const minute = Math.floor(nowMs / 60_000);
+    const second = Math.floor(nowMs / 1000);
+    if (minute !== this.lastMinute) clearSlots(this.minutes, this.lastMinute, minute);
+    if (second !== this.lastSecond) clearSlots(this.seconds, this.lastSecond, second);
+    this.lastMinute = Math.max(minute, this.lastMinute);
+    this.lastSecond = Math.max(second, this.lastSecond);
+  }
+}
+
+function clearSlots(ring: Float64Array, from: number, to: number): void {
+  if (to - from >= ring.length) ring.fill(0);
+  else for (let slot = from + 1; slot <= to; slot++) ring[slot % ring.length] = 0;
+}
+
+/** The parts of the input that come from history, ready to be joined into its JSON. */
+export interface HistoryView {
+  readonly entriesJson: string;
+  readonly labels: readonly string[];
+  readonly calls1m: number;
+  readonly calls1h: number;
+  readonly sameCall1m: number;
+}
+
+export interface HistoryOptions {
+  readonly maxEntries: number;
+  /** How long an entry and a label stay. */
+  readonly windowMs: number;
+  /** Identities kept; the least recently used goes first, but only once its window has passed. */
+  readonly maxIdentities: number;
+}
+
+/** How many identical calls are counted one by one within a minute; more than this only says "at least". */
+const maxSameCalls = 256;
+
+/**
+ * The calls of each identity, newest last, those in flight included: two parallel calls cannot each pretend to be the first.
+ * It belongs to the identity and not to a session: ending a session does not wash a label off.
+ */
+export class History {
+  readonly #trails = new Map<string, Trail>();
+  readonly #options: HistoryOptions;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+  }
+
+  /** Adds a call in flight and gives what is known about the identity, without that call. */
+  begin(key: string, call: TrackedCall): HistoryView {
+    const trail = this.#trail(key, call.atMs);
+    const view = this.#view(trail, call.atMs, call.sessionId, call.sameKey);
+    trail.calls.push(call);
+    if (trail.calls.length > this.#options.maxEntries) trail.calls.splice(0, trail.calls.length - this.#options.maxEntries);
+    trail.minutes[trail.lastMinute % 60] = (trail.minutes[trail.lastMinute % 60] ?? 0) + 1;
+    trail.seconds[trail.lastSecond % 60] = (trail.seconds[trail.lastSecond % 60] ?? 0) + 1;
+    this.#countSame(trail, call);
+    for (const label of call.labels) trail.labelSeenMs.set(label, call.atMs);
+    return view;
+  }
+
+  /** What is known about the identity, adding nothing. */
+  look(key: string, nowMs: number, sessionId: string): HistoryView {
+    return this.#view(this.#trail(key, nowMs), nowMs, sessionId, '');
+  }
+
+  /** Settles a call: labels it earned stay with the identity; a call that never left leaves no label behind. */
+  settle(key: string, call: TrackedCall, effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[], nowMs: number): void {
+    const trail = this.#trail(key, nowMs);
+    const before = call.labels;
+    call.settle(effect, outcome, labels);
+    for (const label of labels) trail.labelSeenMs.set(label, nowMs);
+    for (const label of before) if (!labels.includes(label)) this.#forget(trail, label);
+  }
+
+  /** Puts a call that ended before this process started back in its place (read from the audit log at start). */
+  restore(key: string, call: TrackedCall, effect: string, outcome: HistoryEntry['outcome']): void {
+    const trail = this.#trail(key, call.atMs);
+    call.settle(effect, outcome, call.labels);
+    trail.calls.push(call);
+    if (trail.calls.length > this.#options.maxEntries) trail.calls.shift();
+    for (const label of call.labels) trail.labelSeenMs.set(label, Math.max(call.atMs, trail.labelSeenMs.get(label) ?? 0));
+  }
+
+  /** A label that only the taken-back call carried goes with it; one that another call of the trail carries stays with that call's time. */
+  #forget(trail: Trail, label: string): void {
+    const others = trail.calls.filter((other) => other.labels.includes(label));
+    const latest = others.reduce((ms, other) => Math.max(ms, other.atMs), 0);
+    if (latest === 0) trail.labelSeenMs.delete(label);
+  }
+
+  #countSame(trail: Trail, call: TrackedCall): void {
+    const times = trail.same.get(call.sameKey) ?? [];
+    times.push(call.atMs);
+    if (times.length > maxSameCalls) times.shift();
+    trail.same.delete(call.sameKey);
+    trail.same.set(call.sameKey, times);
+    if (trail.same.size > this.#options.maxEntries * 4) {
+      const oldest = trail.same.keys().next().value;
+      if (oldest !== undefined) trail.same.delete(oldest);
+    }
+  }
+
+  #trail(key: string, nowMs: number): Trail {
+    let trail = this.#trails.get(key);
+    if (trail === undefined) {
+      trail = new Trail();
+      this.#trails.set(key, trail);
+      this.#evict(nowMs);
+    }
+    trail.lastUsedMs = nowMs;
+    trail.advance(nowMs);
+    return trail;
+  }
+
+  #evict(nowMs: number): void {
+    if (this.#trails.size <= this.#options.maxIdentities) return;
+    for (const [key, trail] of this.#trails) {
+      if (nowMs - trail.lastUsedMs > this.#options.windowMs) this.#trails.delete(key);
+    }
+  }
+
+  #view(trail: Trail, nowMs: number, sessionId: string, sameKey: string): HistoryView {
+    const since = nowMs - this.#options.windowMs;
+    let entriesJson = '';
+    for (const call of trail.calls) {
+      if (call.atMs < since && !call.pending) continue;
+      entriesJson += entriesJson === '' ? call.json(sessionId) : `,${call.json(sessionId)}`;
+    }
+    const labels: string[] = [];
+    for (const [label, seenMs] of trail.labelSeenMs) {
+      if (seenMs >= since) labels.push(label);
+      else trail.labelSeenMs.delete(label);
+    }
+    labels.sort();
+    const times = sameKey === '' ? undefined : trail.same.get(sameKey);
+    let sameCall1m = 0;
+    if (times !== undefined) for (let at = times.length - 1; at >= 0 && (times[at] ?? 0) > nowMs - 60_000; at--) sameCall1m++;
+    return { entriesJson, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
+  }
+}
+
+function sum(ring: Float64Array): number {
+  let total = 0;
+  for (const count of ring) total += count;
+  return total;
+}

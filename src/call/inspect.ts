@@ -1,0 +1,80 @@
+import type { AuditOutcome } from '../model/audit-record.ts';
+import type { Decision } from '../model/decision.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
+import type { UpstreamReply } from '../upstream/types.ts';
+import { buildInput } from './build-input.ts';
+import type { Answer, Call } from './call.ts';
+import { decide, overruled } from './decide.ts';
+import type { HistoryView } from './history.ts';
+import type { Parts } from './parts.ts';
+import { stamped, withheld } from './reply.ts';
+
+/** What came back, judged: what the agent gets, and what the records say of it. */
+export interface Inspected {
+  readonly answer: Answer;
+  readonly judged: Decision | undefined;
+  readonly status: AuditOutcome['status'];
+  readonly redacted: number;
+  readonly labels: readonly string[];
+}
+
+/**
+ * Stage 9: detectors, then `gateway/result` judges what came back, errors included. The answer is held whole until then. Where the
+ * release provably has nothing to say on this tool's results, whatever they hold, policy is not asked.
+ */
+export async function inspect(parts: Parts, call: Call, reply: UpstreamReply, history: HistoryView): Promise<Inspected> {
+  const subject: JsonObject = reply.kind === 'result' ? reply.result : { error: reply.error };
+  const { release } = call.snapshot;
+  const { tool } = call;
+  if (tool !== undefined && release?.resultMatters?.(tool.server, tool.name, tool.labels) === false)
+    return passed(call, reply, subject, undefined, 0);
+  const findings = parts.content().scan(subject, '/result');
+  const input = buildInput(call, {
+    entry: 'gateway/result',
+    phase: 'result',
+    atMs: parts.now(),
+    findings,
+    history,
+    approval: null,
+    result: subject,
+    environmentJson: parts.settings().environmentJson,
+  });
+  const judged = await decide(parts, release, 'gateway/result', input);
+  // Approval has no meaning for what already happened: an answer that asks for it withholds.
+  if (judged.effect === 'deny' || judged.effect === 'require_approval') return held(call, judged);
+  if (judged.redactions.length === 0) return passed(call, reply, subject, judged, 0);
+  try {
+    const { document, changed } = parts.content().redact({ result: subject }, judged.redactions);
+    return passed(call, reply, document['result'] as JsonObject, judged, changed);
+  } catch (error) {
+    parts.observer.failed(call.id, error);
+    return held(
+      call,
+      overruled(judged, {
+        rule: 'gateway/redaction',
+        effect: 'deny',
+        message: 'a redaction that policy asks for cannot be applied to this result',
+      }),
+    );
+  }
+}
+
+function held(call: Call, judged: Decision): Inspected {
+  return { answer: withheld(call, judged), judged, status: 'withheld', redacted: 0, labels: judged.labels };
+}
+
+function passed(call: Call, reply: UpstreamReply, subject: JsonObject, judged: Decision | undefined, redacted: number): Inspected {
+  const labels = judged?.labels ?? [];
+  if (reply.kind === 'error') {
+    const error = subject['error'];
+    return { answer: { error: isJsonObject(error) ? error : {} }, judged, status: 'upstream_error', redacted, labels };
+  }
+  const effect = redacted > 0 ? 'redact' : 'allow';
+  return {
+    answer: { result: stamped(subject, call, effect) },
+    judged,
+    status: subject['isError'] === true ? 'tool_error' : 'ok',
+    redacted,
+    labels,
+  };
+}

@@ -1,0 +1,197 @@
+import type { Approval } from '../model/approval.ts';
+import type { Decision, Entrypoint } from '../model/decision.ts';
+import { identityKey } from '../model/identity.ts';
+import type { ApprovalFact, Finding } from '../model/input.ts';
+import type { JsonObject } from '../model/json.ts';
+import { approvalFact, bindingOf, park } from './act.ts';
+import { buildInput, type InputDocument } from './build-input.ts';
+import type { Call } from './call.ts';
+import { decide, overruled } from './decide.ts';
+import { TrackedCall, type HistoryView } from './history.ts';
+import type { Parts } from './parts.ts';
+import { decidedRecord } from './record.ts';
+
+/** A call after stages 4 to 6: decided, and the decision durable. */
+export interface Judged {
+  readonly decision: Decision;
+  /** The subject as policy left it: what may be forwarded. */
+  readonly subject: JsonObject;
+  readonly held?: Approval;
+  readonly spent?: Approval;
+  readonly tracked: TrackedCall | undefined;
+  readonly history: HistoryView;
+}
+
+/** Whether a call counts in its identity's history: what reaches for data or acts, not housekeeping. */
+export interface JudgeOptions {
+  readonly track: boolean;
+  readonly signal?: AbortSignal;
+  /** Called when the call starts to wait for a human, so that the transport can keep its stream alive. */
+  readonly onHeld?: (approval: Approval) => void;
+}
+
+/**
+ * Stages 4 to 6 for whatever an agent sends: builds the input, asks policy, resolves approval, limits and redaction, and makes the
+ * decision durable. The returned decision is what the record says.
+ * @throws GatewayError `audit.unavailable` when the decision could not be recorded: nothing may be sent then
+ */
+export async function judge(parts: Parts, call: Call, options: JudgeOptions): Promise<Judged> {
+  const startedMs = performance.now();
+  const nowMs = parts.now();
+  const key = identityKey(call.identity);
+  const tracked = options.track ? trackedCall(call, nowMs) : undefined;
+  const history = tracked === undefined ? parts.history.look(key, nowMs, call.session.publicId) : parts.history.begin(key, tracked);
+  try {
+    const findings = parts.content().scan(call.subject, '/arguments');
+    const ask = (approval: ApprovalFact | null): InputDocument => inputOf(parts, call, 'gateway/call', nowMs, findings, history, approval);
+    const input = ask(null);
+    const builtMs = performance.now();
+    parts.observer.stage('build-input', builtMs - startedMs);
+    const first = await decide(parts, call.snapshot.release, 'gateway/call', input);
+    const decidedMs = performance.now();
+    parts.observer.stage('decide', decidedMs - builtMs);
+    const settled = await settle(parts, call, first, ask, options);
+    const recordMs = performance.now();
+    await parts.audit.append(decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
+    parts.observer.stage('record-decision', performance.now() - recordMs);
+    parts.observer.decided(call.method, settled.decision.effect, call.target.server ?? 'gateway', decidedMs - builtMs);
+    call.session.calls++;
+    if (settled.decision.effect === 'deny') call.session.denied++;
+    if (tracked !== undefined && (settled.decision.effect === 'deny' || settled.held !== undefined)) {
+      parts.history.settle(key, tracked, settled.decision.effect, 'denied', [], parts.now());
+    }
+    return { ...settled, tracked, history };
+  } catch (error) {
+    if (tracked !== undefined) parts.history.settle(key, tracked, 'deny', 'denied', [], parts.now());
+    throw error;
+  }
+}
+
+interface Settled {
+  readonly decision: Decision;
+  readonly subject: JsonObject;
+  readonly held?: Approval;
+  readonly spent?: Approval;
+}
+
+/** Turns policy's first answer into the final one: approval looked for, spent or asked; limits counted; redactions applied. */
+async function settle(
+  parts: Parts,
+  call: Call,
+  first: Decision,
+  ask: (fact: ApprovalFact) => InputDocument,
+  options: JudgeOptions,
+): Promise<Settled> {
+  if (first.effect !== 'require_approval') return finish(parts, call, first);
+  const shown = redacted(parts, call, first);
+  if ('problem' in shown) return { decision: shown.problem, subject: call.subject };
+  const binding = bindingOf(call);
+  const { tenant } = call.identity;
+  let approved = await parts.approvals.findApproved(tenant, binding, parts.now());
+  if (approved === undefined) {
+    const opened = await park(parts, call, first, binding, masked(parts, shown.subject));
+    const waited = await awaitVote(parts, call, opened, options);
+    if (waited.state !== 'approved')
+      return { decision: waited.state === 'denied' ? deniedByPeople(first, waited) : first, subject: call.subject, held: waited };
+    approved = waited;
+  }
+  const second = await decide(parts, call.snapshot.release, 'gateway/call', ask(approvalFact(approved)));
+  if (second.effect === 'require_approval') {
+    const held = await park(parts, call, second, binding, masked(parts, shown.subject));
+    return { decision: second, subject: call.subject, held };
+  }
+  const final = finish(parts, call, second);
+  if (final.decision.effect === 'deny') return final;
+  // Spent before the record and the sending: a crash in between costs an approval, never a second execution.
+  const spent = await parts.approvals.spend(tenant, approved.id, binding, parts.now());
+  return { ...final, spent };
+}
+
+function finish(parts: Parts, call: Call, decision: Decision): Settled {
+  if (decision.effect === 'deny') return { decision, subject: call.subject };
+  const result = redacted(parts, call, decision);
+  if ('problem' in result) return { decision: result.problem, subject: call.subject };
+  if (decision.limits.length > 0) {
+    const exceeded = parts.limits.take(call.identity.tenant, decision.limits, parts.now());
+    if (exceeded !== undefined) return { decision: overruled(decision, exceeded), subject: call.subject };
+  }
+  return { decision, subject: result.subject };
+}
+
+function redacted(parts: Parts, call: Call, decision: Decision): { readonly subject: JsonObject } | { readonly problem: Decision } {
+  if (decision.redactions.length === 0) return { subject: call.subject };
+  try {
+    const { document } = parts.content().redact({ arguments: call.subject }, decision.redactions);
+    return { subject: document['arguments'] as JsonObject };
+  } catch (error) {
+    parts.observer.failed(call.id, error);
+    return {
+      problem: overruled(decision, {
+        rule: 'gateway/redaction',
+        effect: 'deny',
+        message: 'a redaction that policy asks for cannot be applied to these arguments',
+      }),
+    };
+  }
+}
+
+/** What an approver is shown: secrets never appear in an inbox, whatever the rules redact. */
+function masked(parts: Parts, subject: JsonObject): JsonObject {
+  const { document } = parts.content().redact({ arguments: subject }, [{ rule: 'gateway/approval', detector: 'secret.*', as: 'mask' }]);
+  return document['arguments'] as JsonObject;
+}
+
+async function awaitVote(parts: Parts, call: Call, approval: Approval, options: JudgeOptions): Promise<Approval> {
+  const waitMs = parts.settings().approvalWaitMs;
+  if (waitMs <= 0 || approval.state !== 'pending') return approval;
+  options.onHeld?.(approval);
+  const timeout = AbortSignal.timeout(waitMs);
+  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
+  return parts.approvals.wait(call.identity.tenant, approval.id, signal);
+}
+
+function deniedByPeople(decision: Decision, approval: Approval): Decision {
+  const vote = approval.votes.find((one) => one.vote === 'deny');
+  return overruled(decision, {
+    rule: 'gateway/approval',
+    effect: 'deny',
+    message: `the approval was refused${vote?.comment === undefined ? '' : `: ${vote.comment}`}`,
+  });
+}
+
+function approvalNote(settled: Settled): { id: string; state: string; by?: readonly string[] } | undefined {
+  const approval = settled.spent ?? settled.held;
+  if (approval === undefined) return undefined;
+  return { id: approval.id, state: settled.spent === undefined ? approval.state : 'spent', by: approval.votes.map((vote) => vote.by) };
+}
+
+function trackedCall(call: Call, atMs: number): TrackedCall {
+  return new TrackedCall(atMs, call.session.publicId, {
+    method: call.method,
+    server: call.target.server,
+    tool: call.target.name,
+    labels: call.tool?.labels ?? [],
+    arguments_digest: call.subjectDigest,
+  });
+}
+
+/** The input of a call for one entrypoint. */
+export function inputOf(
+  parts: Parts,
+  call: Call,
+  entry: Entrypoint,
+  atMs: number,
+  findings: readonly Finding[],
+  history: HistoryView,
+  approval: ApprovalFact | null,
+): InputDocument {
+  return buildInput(call, {
+    entry,
+    phase: call.phase,
+    atMs,
+    findings,
+    history,
+    approval,
+    environmentJson: parts.settings().environmentJson,
+  });
+}

@@ -1,0 +1,270 @@
+import type { Decision } from '../model/decision.ts';
+import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { identityKey } from '../model/identity.ts';
+import type { Target } from '../model/input.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
+import type { UpstreamMessage, UpstreamSession } from '../upstream/types.ts';
+import { permitFor, refusalPermit } from './act.ts';
+import { buildInput } from './build-input.ts';
+import { member, type AgentChannel, type Call } from './call.ts';
+import { decide, overruled, wordsFor } from './decide.ts';
+import { judge } from './judge.ts';
+import { clientCapability, kindOf } from './methods.ts';
+import type { Parts } from './parts.ts';
+import { decidedRecord, finishedRecord } from './record.ts';
+import { callOf } from './resolve.ts';
+import type { RpcResponse } from './rpc.ts';
+import type { Session } from './session.ts';
+
+/** What a message is judged in the name of: the call it belongs to, or the session where it belongs to none. */
+type Origin = Pick<Call, 'session' | 'identity' | 'arrival' | 'snapshot'>;
+
+/** Messages that wait their turn in one lane; more than this and the upstream is talking faster than policy can judge. */
+const maxWaiting = 2000;
+
+/**
+ * What an upstream sends toward the agent beside answers: each message is judged in phase `message` and recorded, several at a time,
+ * and delivered in the order in which they came.
+ */
+export class MessageLane {
+  readonly #parts: Parts;
+  readonly #origin: Origin;
+  readonly #upstream: string;
+  readonly #channel: AgentChannel;
+  #tail: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(parts: Parts, origin: Origin, upstream: string, channel: AgentChannel) {
+    this.#parts = parts;
+    this.#origin = origin;
+    this.#upstream = upstream;
+    this.#channel = channel;
+  }
+
+  /** The agent session's own session at the upstream. What comes there outside of any call takes a lane of its own. */
+  session(): UpstreamSession {
+    return upstreamSession(this.#parts, this.#origin, this.#upstream);
+  }
+
+  /** Takes one message: judging starts at once, delivery keeps the order. */
+  take(message: UpstreamMessage): void {
+    if (this.#waiting >= maxWaiting) {
+      if (message.kind === 'request') void this.#refuse(message, 'too many messages wait for judgement', undefined);
+      this.#parts.observer.refused('gateway.overloaded');
+      return;
+    }
+    this.#waiting++;
+    const verdict = judgeMessage(this.#parts, this.#origin, this.#upstream, message);
+    const before = this.#tail;
+    this.#tail = (async () => {
+      // Both are awaited: a verdict that fails before its turn must not be an unhandled rejection.
+      const [, outcome] = await Promise.all([before, verdict.catch((error: unknown) => asGatewayError(error))]);
+      this.#waiting--;
+      await this.#deliver(message, outcome);
+    })();
+  }
+
+  /** Resolves when all that was taken so far is delivered or refused. */
+  drain(): Promise<void> {
+    return this.#tail;
+  }
+
+  async #deliver(message: UpstreamMessage, outcome: Verdict | GatewayError): Promise<void> {
+    if (outcome instanceof GatewayError) {
+      this.#parts.observer.failed('', outcome);
+      if (message.kind === 'request') await this.#refuse(message, outcome.message, undefined);
+      return;
+    }
+    const { decision, params, call } = outcome;
+    if (decision.effect !== 'allow' && decision.effect !== 'redact') {
+      if (message.kind === 'request') await this.#refuse(message, `denied by policy: ${wordsFor(decision)}`, outcome);
+      return;
+    }
+    if (message.kind === 'notification') {
+      this.#channel.send({ jsonrpc: '2.0', method: message.method, ...(params === undefined ? {} : { params }) });
+      return;
+    }
+    await this.#ask(message, outcome, params, call);
+  }
+
+  /** Puts an upstream's question to the agent under an id of the session's own. */
+  async #ask(message: UpstreamMessage & { kind: 'request' }, outcome: Verdict, params: JsonObject | undefined, call: Call): Promise<void> {
+    const { session } = this.#origin;
+    const needed = clientCapability[message.method];
+    if (needed !== undefined && !isJsonObject(session.capabilities[needed])) {
+      await this.#refuse(message, `the agent does not offer \`${needed}\``, outcome);
+      return;
+    }
+    const id = session.questionId();
+    session.questions.set(id, {
+      method: message.method,
+      upstream: this.#upstream,
+      answer: (response) => void this.#forward(message, response, call),
+    });
+    const sent = this.#channel.send({ jsonrpc: '2.0', id, method: message.method, ...(params === undefined ? {} : { params }) });
+    if (sent) return;
+    session.questions.delete(id);
+    await this.#refuse(message, 'the agent cannot be asked: it has no open stream', outcome);
+  }
+
+  /** The agent's answer to a question goes the way of every message of an agent's: judged, recorded, sent with a permit. */
+  async #forward(question: UpstreamMessage & { kind: 'request' }, response: RpcResponse, asked: Call): Promise<void> {
+    const subject: JsonObject = response.result ?? { error: response.error ?? {} };
+    const { session, identity, arrival } = asked;
+    const call = callOf({
+      session,
+      identity,
+      arrival,
+      snapshot: this.#snapshot(asked),
+      phase: 'call',
+      method: question.method,
+      target: targetOf(this.#upstream, question),
+      subject,
+    });
+    try {
+      const judged = await judge(this.#parts, call, { track: true });
+      if (judged.decision.effect === 'deny' || judged.held !== undefined) {
+        await this.#refuse(question, 'the answer to this request was refused by policy', {
+          decision: judged.decision,
+          call,
+          params: undefined,
+        });
+        return;
+      }
+      const body = response.result === undefined ? { error: (judged.subject['error'] ?? {}) as JsonObject } : { result: judged.subject };
+      await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, judged.decision, call.id));
+      if (judged.tracked !== undefined) {
+        this.#parts.history.settle(
+          identityKey(identity),
+          judged.tracked,
+          judged.decision.effect,
+          'ok',
+          judged.decision.labels,
+          this.#parts.now(),
+        );
+      }
+      this.#parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: 0 }, this.#parts.now()));
+    } catch (error) {
+      this.#parts.observer.failed(call.id, error);
+      await this.#refuse(question, 'the gateway could not forward the answer', undefined);
+    }
+  }
+
+  #snapshot(asked: Call): Call['snapshot'] {
+    return { release: this.#parts.release(), endpoint: this.#parts.endpoint(asked.session.endpoint) ?? asked.snapshot.endpoint };
+  }
+
+  /** Tells the upstream that its request is refused, so that it does not wait. */
+  async #refuse(message: UpstreamMessage & { kind: 'request' }, words: string, outcome: Verdict | undefined): Promise<void> {
+    const decision = outcome?.decision ?? noDecision;
+    const call = outcome?.call;
+    try {
+      await this.session().notify(
+        refusalPermit(
+          this.#upstream,
+          message.id,
+          words,
+          new GatewayError('policy.denied', words).rpcCode,
+          decision,
+          call?.id ?? ('' as Call['id']),
+        ),
+      );
+    } catch (error) {
+      // The upstream cannot be told: it is gone, and its request with it.
+      this.#parts.observer.failed(call?.id ?? '', error);
+    }
+  }
+}
+
+const noDecision: Decision = {
+  effect: 'deny',
+  reasons: [],
+  redactions: [],
+  labels: [],
+  limits: [],
+  dryRun: [],
+  release: 'none' as Decision['release'],
+  inputDigest: '' as Decision['inputDigest'],
+  tookMs: 0,
+};
+
+/** The session at an upstream that belongs to an agent's session; opened at its first use. */
+export function upstreamSession(parts: Parts, origin: Origin, upstream: string): UpstreamSession {
+  const { session } = origin;
+  const owner = session.owner(upstream, (message) => unsolicited(parts, session, upstream, message));
+  return parts.upstreams.session(upstream, owner);
+}
+
+/** What an upstream sends outside of any call: judged in the name of the session's identity, for its standalone stream. */
+function unsolicited(parts: Parts, session: Session, upstream: string, message: UpstreamMessage): void {
+  const endpoint = parts.endpoint(session.endpoint);
+  if (session.closed || endpoint === undefined) return;
+  const make = (): MessageLane => {
+    const arrival = { receivedAtMs: parts.now(), ip: '', userAgent: '', traceId: undefined, bytes: 0 };
+    const origin = { session, identity: session.identity, arrival, snapshot: { release: parts.release(), endpoint } };
+    return new MessageLane(parts, origin, upstream, { send: (body) => session.standalone?.send(body) ?? false });
+  };
+  session.lane(upstream, make).take(message);
+}
+
+interface Verdict {
+  readonly decision: Decision;
+  readonly params: JsonObject | undefined;
+  readonly call: Call;
+}
+
+/** Judges one message of an upstream in phase `message` and makes the decision durable before it is delivered. */
+async function judgeMessage(parts: Parts, origin: Origin, upstream: string, message: UpstreamMessage): Promise<Verdict> {
+  const { session, identity, arrival } = origin;
+  const snapshot = { release: parts.release(), endpoint: parts.endpoint(session.endpoint) ?? origin.snapshot.endpoint };
+  const call = callOf({
+    session,
+    identity,
+    arrival,
+    snapshot,
+    phase: 'message',
+    method: message.method,
+    target: targetOf(upstream, message),
+    subject: message.params ?? {},
+  });
+  const nowMs = parts.now();
+  const findings = parts.content().scan(call.subject, '/arguments');
+  const history = parts.history.look(identityKey(identity), nowMs, session.publicId);
+  const input = buildInput(call, {
+    entry: 'gateway/message',
+    phase: 'message',
+    atMs: nowMs,
+    findings,
+    history,
+    approval: null,
+    environmentJson: parts.settings().environmentJson,
+  });
+  let decision = await decide(parts, snapshot.release, 'gateway/message', input);
+  if (decision.effect === 'require_approval')
+    decision = overruled(decision, {
+      rule: 'gateway/message',
+      effect: 'deny',
+      message: 'a message of an upstream cannot wait for approval',
+    });
+  let params = message.params;
+  if (decision.redactions.length > 0 && decision.effect !== 'deny') {
+    try {
+      params = parts.content().redact({ arguments: call.subject }, decision.redactions).document['arguments'] as JsonObject;
+    } catch (error) {
+      parts.observer.failed(call.id, error);
+      decision = overruled(decision, {
+        rule: 'gateway/redaction',
+        effect: 'deny',
+        message: 'a redaction that policy asks for cannot be applied to this message',
+      });
+    }
+  }
+  await parts.audit.append(decidedRecord(call, decision, parts.now()));
+  parts.observer.decided(call.method, decision.effect, upstream, decision.tookMs);
+  return { decision, params, call };
+}
+
+function targetOf(upstream: string, message: UpstreamMessage): Target {
+  const uri = member(message.params, 'uri');
+  return { kind: kindOf(message.method), server: upstream, name: typeof uri === 'string' ? uri : message.method };
+}

@@ -1,0 +1,70 @@
+import type { Redaction } from '../model/decision.ts';
+import type { Finding } from '../model/input.ts';
+import type { Json, JsonObject } from '../model/json.ts';
+import type { ActiveRelease, ApprovalBook, AuditLog } from '../model/ports.ts';
+import type { EndpointView } from '../upstream/endpoint.ts';
+import type { Upstreams } from '../upstream/types.ts';
+import type { History } from './history.ts';
+import type { LimitCounter } from './limits.ts';
+
+/** Finds and changes what must not go on; supplied by the content room. */
+export interface Content {
+  scan(value: Json, rootPointer: string): readonly Finding[];
+  /**
+   * The document with the redactions applied and no copy of what they removed left anywhere in it; the document itself is not changed.
+   * @throws Error when a redaction cannot be applied safely: the caller then refuses or withholds
+   */
+  redact(document: JsonObject, redactions: readonly Redaction[]): { readonly document: JsonObject; readonly changed: number };
+}
+
+/** What the stages tell the outside: counters and timings, never contents. */
+export interface Observer {
+  decided(method: string, effect: string, upstream: string, decisionMs: number): void;
+  fault(fault: string, release: string, rule: string | undefined): void;
+  refused(code: string): void;
+  finished(method: string, upstream: string, totalMs: number, upstreamMs: number): void;
+  stage(name: Stage, elapsedMs: number): void;
+  auditFailed(error: unknown): void;
+  /** A fault whose cause only the log may hold. */
+  failed(callId: string, error: unknown): void;
+}
+
+/** The stages of a call whose time is kept apart. */
+export type Stage =
+  | 'receive'
+  | 'authenticate'
+  | 'resolve'
+  | 'build-input'
+  | 'decide'
+  | 'record-decision'
+  | 'act'
+  | 'send'
+  | 'inspect'
+  | 'record-finish'
+  | 'reply';
+
+/** Settings of the calls, from the configuration; a reload swaps the whole object. */
+export interface CallSettings {
+  readonly environmentJson: string;
+  readonly decisionDeadlineMs: number;
+  readonly callTimeoutMs: number;
+  readonly approvalWaitMs: number;
+  readonly maxCallsInFlight: number;
+  /** What the gateway calls itself toward agents: `serverInfo` of the initialize result. */
+  readonly serverInfo: JsonObject;
+}
+
+/** Everything that the stages need from other rooms; `app.ts` joins them. */
+export interface Parts {
+  readonly release: () => ActiveRelease | undefined;
+  readonly endpoint: (name: string) => EndpointView | undefined;
+  readonly upstreams: Pick<Upstreams, 'session' | 'release'>;
+  readonly audit: AuditLog;
+  readonly approvals: ApprovalBook;
+  readonly content: () => Content;
+  readonly history: History;
+  readonly limits: LimitCounter;
+  readonly observer: Observer;
+  readonly settings: () => CallSettings;
+  readonly now: () => number;
+}

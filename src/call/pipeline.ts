@@ -1,0 +1,242 @@
+import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { identityKey, type Identity } from '../model/identity.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { AgentChannel, Answer, Arrival, Call, Snapshot } from './call.ts';
+import { permitFor } from './act.ts';
+import { judge } from './judge.ts';
+import { answerList } from './lists.ts';
+import { upstreamSession } from './messages.ts';
+import { kindOf, methodTable } from './methods.ts';
+import type { Parts } from './parts.ts';
+import { finishedRecord, refusedRecord } from './record.ts';
+import { relay } from './relay.ts';
+import { failure, heldAnswer, refusal } from './reply.ts';
+import { callOf, resolve, type Resolved } from './resolve.ts';
+import type { RpcNotification, RpcRequest, RpcResponse } from './rpc.ts';
+import type { Session } from './session.ts';
+
+/** One message of an agent's, with what the transport knows about it. */
+export interface Incoming<Message> {
+  readonly session: Session;
+  readonly identity: Identity;
+  readonly arrival: Arrival;
+  readonly message: Message;
+}
+
+/**
+ * The one decision point. Every message of an agent's comes through here, whatever its method; what an upstream sends comes through
+ * {@link MessageLane}. Both judge, record and only then act.
+ */
+export class Pipeline {
+  readonly #parts: Parts;
+  #inFlight = 0;
+  #stopping = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Calls that are being worked on. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** From now on requests are refused with `gateway.stopping`; those in flight go on. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Answers a request. Never rejects: every fault is an answer that says why. */
+  async request(incoming: Incoming<RpcRequest>, channel: AgentChannel): Promise<Answer> {
+    const { session, message } = incoming;
+    if (this.#stopping)
+      return this.#refused(incoming, new GatewayError('gateway.stopping', 'the gateway is stopping; repeat the request in a moment'));
+    if (this.#inFlight >= this.#parts.settings().maxCallsInFlight) {
+      return this.#refused(
+        incoming,
+        new GatewayError('gateway.overloaded', 'the gateway has too many calls in flight; repeat the request in a moment'),
+      );
+    }
+    if (session.inflight.has(message.id))
+      return this.#refused(incoming, new GatewayError('rpc.invalid', 'a request with this id is in flight in this session'));
+    const abort = new AbortController();
+    session.inflight.set(message.id, { abort });
+    this.#inFlight++;
+    try {
+      return await this.#answer(incoming, channel, abort.signal);
+    } catch (error) {
+      return this.#refused(incoming, asGatewayError(error));
+    } finally {
+      this.#inFlight--;
+      session.inflight.delete(message.id);
+    }
+  }
+
+  /** Takes a notification; faults are recorded and end here, since a notification has no answer. */
+  async notification(incoming: Incoming<RpcNotification>): Promise<void> {
+    try {
+      await this.#notify(incoming);
+    } catch (error) {
+      this.#refused(incoming, asGatewayError(error));
+    }
+  }
+
+  /** Takes the agent's answer to a request of an upstream. @throws GatewayError `rpc.invalid` when nobody asked */
+  response(incoming: Incoming<RpcResponse>): void {
+    const { session, identity, message } = incoming;
+    const question = session.questions.get(message.id);
+    if (question === undefined) throw new GatewayError('rpc.invalid', 'no request with this id waits for an answer in this session');
+    session.questions.delete(message.id);
+    session.identity = identity;
+    question.answer(message);
+  }
+
+  /** Records a request that never became a call, and gives the error as it goes out. */
+  refuse(
+    error: GatewayError,
+    facts: {
+      readonly endpoint: string;
+      readonly tenant: string;
+      readonly arrival: Arrival;
+      readonly identity?: Identity;
+      readonly method?: string;
+    },
+  ): void {
+    const { endpoint, tenant, arrival, identity, method } = facts;
+    const { ip, traceId, bytes } = arrival;
+    this.#parts.observer.refused(error.code);
+    this.#parts.audit.hand(
+      refusedRecord({
+        atMs: this.#parts.now(),
+        tenant,
+        code: error.code,
+        message: error.message,
+        ip,
+        endpoint,
+        bytes,
+        trace: traceId,
+        ...(identity === undefined ? {} : { identity }),
+        ...(method === undefined ? {} : { method }),
+      }),
+    );
+  }
+
+  async #answer(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+    const startedMs = performance.now();
+    const { session, identity, arrival, message } = incoming;
+    const snapshot = this.#snapshot(session);
+    const resolved = resolve({ session, identity, arrival, snapshot, method: message.method, params: message.params });
+    this.#parts.observer.stage('resolve', performance.now() - startedMs);
+    const rule = Object.hasOwn(methodTable, message.method) ? methodTable[message.method] : undefined;
+    if (rule?.from === 'upstream' || rule?.form === 'notification')
+      throw new GatewayError('rpc.method_unknown', `\`${message.method}\` is not a request that an agent makes`);
+    if (rule?.route === 'list') return answerList(this.#parts, resolved.call);
+    if (rule?.route === 'one') return relay(this.#parts, resolved, channel, signal);
+    return this.#answerHere(resolved, rule?.route ?? 'unknown');
+  }
+
+  /** What the gateway answers itself once policy allows it: `initialize`, `ping`, what goes to every upstream, and unknown methods. */
+  async #answerHere(resolved: Resolved, route: 'answer' | 'every' | 'deliver' | 'unknown'): Promise<Answer> {
+    const { call } = resolved;
+    const judged = await judge(this.#parts, call, { track: false });
+    const refused =
+      judged.decision.effect === 'deny'
+        ? refusal(call, judged.decision)
+        : judged.held === undefined
+          ? undefined
+          : heldAnswer(call, judged.decision, judged.held);
+    const failed =
+      refused === undefined && route === 'unknown'
+        ? failure(call, new GatewayError('rpc.method_unknown', `unknown method \`${call.method}\``))
+        : refused;
+    if (failed === undefined && route === 'every') await this.#toEvery(resolved, 'request', judged.subject, judged.decision);
+    const status = failed === undefined ? 'ok' : refused === undefined ? 'denied' : judged.held === undefined ? 'denied' : 'held';
+    this.#parts.audit.hand(
+      finishedRecord(call, { status, bytes: 0, total_ms: this.#parts.now() - call.arrival.receivedAtMs }, this.#parts.now()),
+    );
+    if (failed !== undefined) return failed;
+    return { result: call.method === 'initialize' ? this.#initializeResult(call) : {} };
+  }
+
+  /** Sends the same message to each upstream of the endpoint that can take it; an upstream that fails does not fail the others. */
+  async #toEvery(
+    resolved: Resolved,
+    kind: 'request' | 'notification',
+    subject: JsonObject,
+    decision: Parameters<typeof permitFor>[2],
+  ): Promise<void> {
+    const { call, outgoing } = resolved;
+    const params = outgoing(subject);
+    const upstreams = call.snapshot.endpoint.upstreamsFor(call.method);
+    const { callTimeoutMs } = this.#parts.settings();
+    const sent = upstreams.map(async (upstream) => {
+      const session = upstreamSession(this.#parts, call, upstream);
+      const permit = permitFor(upstream, { kind, method: call.method, params }, decision, call.id);
+      if (kind === 'notification') await session.notify(permit);
+      else await session.request(permit, { timeoutMs: callTimeoutMs, onMessage: () => undefined });
+    });
+    for (const one of await Promise.allSettled(sent)) if (one.status === 'rejected') this.#parts.observer.failed(call.id, one.reason);
+  }
+
+  async #notify(incoming: Incoming<RpcNotification>): Promise<void> {
+    const { session, identity, arrival, message } = incoming;
+    const snapshot = this.#snapshot(session);
+    const params = message.params ?? {};
+    const target = { kind: kindOf(message.method), server: null, name: message.method };
+    const call = callOf({ session, identity, arrival, snapshot, phase: 'call', method: message.method, target, subject: params });
+    const judged = await judge(this.#parts, call, { track: false });
+    const allowed = judged.decision.effect !== 'deny' && judged.held === undefined;
+    if (allowed) await this.#deliver(call, judged.subject, judged.decision);
+    this.#parts.audit.hand(
+      finishedRecord(
+        call,
+        { status: allowed ? 'ok' : 'denied', bytes: 0, total_ms: this.#parts.now() - arrival.receivedAtMs },
+        this.#parts.now(),
+      ),
+    );
+  }
+
+  async #deliver(call: Call, params: JsonObject, decision: Parameters<typeof permitFor>[2]): Promise<void> {
+    const { session, method } = call;
+    if (method === 'notifications/cancelled') {
+      const id = params['requestId'];
+      if (typeof id === 'string' || typeof id === 'number') session.inflight.get(id)?.abort.abort();
+    } else if (method === 'notifications/roots/list_changed') {
+      await this.#toEvery({ call, upstream: null, outgoing: (subject) => subject }, 'notification', params, decision);
+    }
+  }
+
+  #initializeResult(call: Call): JsonObject {
+    const { endpoint } = call.snapshot;
+    return {
+      protocolVersion: call.session.protocolVersion,
+      capabilities: endpoint.capabilities,
+      serverInfo: this.#parts.settings().serverInfo,
+      ...(endpoint.instructions === undefined ? {} : { instructions: endpoint.instructions }),
+    };
+  }
+
+  #snapshot(session: Session): Snapshot {
+    const endpoint = this.#parts.endpoint(session.endpoint);
+    if (endpoint === undefined) throw new GatewayError('endpoint.unknown', `there is no endpoint \`${session.endpoint}\` any more`);
+    return { release: this.#parts.release(), endpoint };
+  }
+
+  #refused(incoming: Incoming<RpcRequest | RpcNotification>, error: GatewayError): Answer {
+    const { session, identity, arrival, message } = incoming;
+    if (error.code === 'gateway.internal') this.#parts.observer.failed('', error);
+    this.refuse(error, { endpoint: session.endpoint, tenant: identity.tenant, arrival, identity, method: message.method });
+    if (message.method === 'tools/call' && error.code === 'rpc.params' && error.message.startsWith('the arguments of')) {
+      // MCP 2025-11-25, server/tools: input that fails the schema is a tool execution error, so that the model can correct itself.
+      return { result: { content: [{ type: 'text', text: `${error.message}. correct the arguments and call again` }], isError: true } };
+    }
+    return {
+      error: { code: error.rpcCode, message: error.message, ...(error.detail === undefined ? {} : { data: error.detail as JsonObject }) },
+    };
+  }
+}
+
+/** Whether two identities are the same caller on the same session. */
+export function ownsSession(session: Session, identity: Identity): boolean {
+  return session.identityKey === identityKey(identity);
+}

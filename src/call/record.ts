@@ -1,0 +1,110 @@
+import type { Decision } from '../model/decision.ts';
+import type { AuditDecision, AuditOutcome, AuditRecord, AuditSubject } from '../model/audit-record.ts';
+import type { Identity } from '../model/identity.ts';
+import type { Call } from './call.ts';
+
+/** The record of a decision, durable before anything is sent. */
+export function decidedRecord(call: Call, decision: Decision, atMs: number, approval?: AuditRecord['approval']): AuditRecord {
+  return {
+    v: 1,
+    kind: 'decided',
+    at: new Date(atMs).toISOString(),
+    ...common(call),
+    decision: auditDecision(decision),
+    ...(approval === undefined ? {} : { approval }),
+  };
+}
+
+/** The record of how it ended; `judged` is what policy said on the result, where it was asked. */
+export function finishedRecord(call: Call, outcome: AuditOutcome, atMs: number, judged?: Decision): AuditRecord {
+  return {
+    v: 1,
+    kind: 'finished',
+    at: new Date(atMs).toISOString(),
+    ...common(call),
+    ...(judged === undefined ? {} : { decision: auditDecision(judged) }),
+    outcome,
+  };
+}
+
+/** The record of a request that never reached policy. */
+export function refusedRecord(options: {
+  readonly atMs: number;
+  readonly tenant: string;
+  readonly code: string;
+  readonly message: string;
+  readonly ip: string;
+  readonly endpoint: string;
+  readonly method?: string;
+  readonly identity?: Identity;
+  readonly trace?: string | undefined;
+  readonly call?: string;
+  readonly bytes: number;
+}): AuditRecord {
+  return {
+    v: 1,
+    kind: 'refused',
+    at: new Date(options.atMs).toISOString(),
+    tenant: options.tenant,
+    ip: options.ip,
+    ...(options.call === undefined ? {} : { call: options.call }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...(options.identity === undefined ? {} : { who: who(options.identity) }),
+    event: {
+      code: options.code,
+      message: options.message,
+      detail: { endpoint: options.endpoint, method: options.method ?? null, bytes: options.bytes },
+    },
+  };
+}
+
+const whoKept = new WeakMap<Identity, NonNullable<AuditRecord['who']>>();
+
+function who(identity: Identity): NonNullable<AuditRecord['who']> {
+  let kept = whoKept.get(identity);
+  if (kept === undefined) {
+    const { issuer, subject, client, groups, onBehalfOf } = identity;
+    kept = { issuer, subject, client, groups, ...(onBehalfOf === null ? {} : { for: `${onBehalfOf.issuer} ${onBehalfOf.subject}` }) };
+    whoKept.set(identity, kept);
+  }
+  return kept;
+}
+
+function common(call: Call): Omit<AuditRecord, 'v' | 'kind' | 'at'> {
+  const { arrival, tool, target } = call;
+  const what: AuditSubject = {
+    phase: call.phase,
+    method: call.method,
+    endpoint: call.session.endpoint,
+    kind: target.kind,
+    server: target.server,
+    name: target.name,
+    ...(tool === undefined ? {} : { exposed: tool.exposed_name, definition_digest: tool.definition_digest }),
+    arguments_digest: call.subjectDigest,
+    bytes: arrival.bytes,
+  };
+  return {
+    tenant: call.identity.tenant,
+    call: call.id,
+    session: call.session.publicId,
+    ip: arrival.ip,
+    ...(arrival.traceId === undefined ? {} : { trace: arrival.traceId }),
+    who: who(call.identity),
+    what,
+  };
+}
+
+function auditDecision(decision: Decision): AuditDecision {
+  return {
+    effect: decision.effect,
+    reasons: decision.reasons,
+    ...(decision.dryRun.length === 0 ? {} : { dry_run: decision.dryRun }),
+    ...(decision.redactions.length === 0 ? {} : { redactions: decision.redactions }),
+    ...(decision.limits.length === 0 ? {} : { limits: decision.limits }),
+    ...(decision.labels.length === 0 ? {} : { labels: decision.labels }),
+    release: decision.release,
+    input_digest: decision.inputDigest,
+    took_ms: Math.round(decision.tookMs * 1000) / 1000,
+    ...(decision.fault === undefined ? {} : { fault: decision.fault }),
+  };
+}

@@ -1,0 +1,137 @@
+import type { AuditOutcome } from '../model/audit-record.ts';
+import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { identityKey } from '../model/identity.ts';
+import type { UpstreamReply } from '../upstream/types.ts';
+import { permitFor } from './act.ts';
+import type { AgentChannel, Answer, Call } from './call.ts';
+import { inspect } from './inspect.ts';
+import { judge, type Judged } from './judge.ts';
+import { MessageLane } from './messages.ts';
+import type { Parts } from './parts.ts';
+import { finishedRecord } from './record.ts';
+import { failure, heldAnswer, refusal } from './reply.ts';
+import type { Resolved } from './resolve.ts';
+
+/** How a relayed call ended: the answer, what the finished record says, and whether anything was sent. */
+interface Ending {
+  readonly answer: Answer;
+  readonly outcome: Omit<AuditOutcome, 'bytes' | 'total_ms'>;
+  readonly judged?: Judged['decision'] | undefined;
+  readonly bytes: number;
+  readonly labels: readonly string[];
+}
+
+/**
+ * Stages 4 to 11 of a request that one upstream answers: judged, recorded, sent with a permit, inspected, recorded again.
+ * Never rejects for a fault on the way: the agent gets an answer that says what to do, and the record says what happened.
+ */
+export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+  const { call } = resolved;
+  const judged = await judge(parts, call, { track: true, signal });
+  if (judged.held !== undefined && judged.decision.effect !== 'deny')
+    return close(
+      parts,
+      call,
+      judged,
+      { answer: heldAnswer(call, judged.decision, judged.held), outcome: { status: 'held' }, bytes: 0, labels: [] },
+      false,
+    );
+  if (judged.decision.effect === 'deny')
+    return close(
+      parts,
+      call,
+      judged,
+      { answer: refusal(call, judged.decision), outcome: { status: 'denied' }, bytes: 0, labels: [] },
+      false,
+    );
+  if (signal.aborted)
+    return close(
+      parts,
+      call,
+      judged,
+      faultEnding(call, new GatewayError('call.cancelled', 'the call was cancelled before it was sent')),
+      false,
+    );
+  return close(parts, call, judged, await send(parts, resolved, judged, channel, signal), true);
+}
+
+async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: AgentChannel, signal: AbortSignal): Promise<Ending> {
+  const { call, upstream, outgoing } = resolved;
+  if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
+  const sentMs = performance.now();
+  const lane = new MessageLane(parts, call, upstream, channel);
+  let reply: UpstreamReply;
+  try {
+    const permit = permitFor(
+      upstream,
+      { kind: 'request', method: call.method, params: outgoing(judged.subject) },
+      judged.decision,
+      call.id,
+    );
+    const session = lane.session();
+    reply = await session.request(permit, {
+      signal,
+      timeoutMs: parts.settings().callTimeoutMs,
+      onMessage: (message) => lane.take(message),
+    });
+  } catch (error) {
+    await lane.drain();
+    const fault = asGatewayError(error);
+    if (fault.code === 'gateway.internal' || fault.cause !== undefined) parts.observer.failed(call.id, error);
+    return faultEnding(call, fault, performance.now() - sentMs);
+  }
+  const upstreamMs = performance.now() - sentMs;
+  parts.observer.stage('send', upstreamMs);
+  // Messages that came before the answer reach the agent before it.
+  await lane.drain();
+  const inspectMs = performance.now();
+  const inspected = await inspect(parts, call, reply, judged.history);
+  parts.observer.stage('inspect', performance.now() - inspectMs);
+  parts.observer.finished(call.method, upstream, parts.now() - call.arrival.receivedAtMs, upstreamMs);
+  const outcome = {
+    status: inspected.status,
+    upstream_ms: Math.round(upstreamMs * 100) / 100,
+    ...(inspected.redacted === 0 ? {} : { redacted: inspected.redacted }),
+  };
+  return { answer: inspected.answer, outcome, judged: inspected.judged, bytes: reply.bytes, labels: inspected.labels };
+}
+
+function faultEnding(call: Call, fault: GatewayError, upstreamMs?: number): Ending {
+  const status = fault.code === 'call.cancelled' ? 'cancelled' : fault.code === 'upstream.timeout' ? 'unknown' : 'upstream_error';
+  return {
+    answer: failure(call, fault),
+    outcome: { status, error_code: fault.code, ...(upstreamMs === undefined ? {} : { upstream_ms: Math.round(upstreamMs * 100) / 100 }) },
+    bytes: 0,
+    labels: [],
+  };
+}
+
+/** Stage 10: the outcome into history and, handed over, into the audit log. */
+function close(parts: Parts, call: Call, judged: Judged, ending: Ending, sent: boolean): Answer {
+  const startedMs = performance.now();
+  const nowMs = parts.now();
+  const { tracked } = judged;
+  if (sent && tracked !== undefined) {
+    const labels = unite(tracked.labels, judged.decision.labels, ending.labels);
+    const outcome =
+      ending.outcome.status === 'ok'
+        ? 'ok'
+        : ending.outcome.status === 'unknown' || ending.outcome.status === 'cancelled'
+          ? 'unknown'
+          : 'error';
+    parts.history.settle(identityKey(call.identity), tracked, judged.decision.effect, outcome, labels, nowMs);
+  }
+  const outcome: AuditOutcome = {
+    ...ending.outcome,
+    bytes: ending.bytes,
+    total_ms: Math.round((nowMs - call.arrival.receivedAtMs) * 100) / 100,
+  };
+  parts.audit.hand(finishedRecord(call, outcome, nowMs, ending.judged));
+  parts.observer.stage('record-finish', performance.now() - startedMs);
+  return ending.answer;
+}
+
+function unite(...lists: readonly (readonly string[])[]): readonly string[] {
+  const filled = lists.filter((list) => list.length > 0);
+  return filled.length <= 1 ? (filled[0] ?? []) : [...new Set(filled.flat())];
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Identity } from '../model/identity.ts';
+import { identityKey } from '../model/identity.ts';
+import type { SessionId } from '../model/ids.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { SessionOwner, UpstreamMessage } from '../upstream/types.ts';
+import type { AgentChannel } from './call.ts';
+import type { RpcId, RpcResponse } from './rpc.ts';
+
+/** A call that an agent waits for; cancelled by `notifications/cancelled` or by the session's end. */
+export interface Inflight {
+  readonly abort: AbortController;
+}
+
+/** A request that an upstream made and the agent has not answered yet. */
+export interface PendingQuestion {
+  readonly method: string;
+  readonly upstream: string;
+  answer(response: RpcResponse): void;
+}
+
+/** Takes an upstream's messages one after the other. */
+export interface Lane {
+  take(message: UpstreamMessage): void;
+}
+
+export interface SessionOptions {
+  readonly id: SessionId;
+  readonly endpoint: string;
+  readonly identity: Identity;
+  readonly protocolVersion: string;
+  readonly clientInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly startedAtMs: number;
+}
+
+/** One agent's session on one endpoint. It belongs to an identity (issuer, subject, client), not to a token: a refresh keeps it. */
+export class Session {
+  readonly id: SessionId;
+  /** What policy and records see instead of the id, which is a secret of the agent's. */
+  readonly publicId: string;
+  readonly endpoint: string;
+  readonly identityKey: string;
+  /** As of its latest message: a refreshed token may carry other groups. */
+  identity: Identity;
+  readonly protocolVersion: string;
+  readonly clientInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly startedAt: string;
+  readonly inflight = new Map<RpcId, Inflight>();
+  readonly questions = new Map<RpcId, PendingQuestion>();
+  readonly #owners = new Map<string, SessionOwner>();
+  readonly #lanes = new Map<string, Lane>();
+  calls = 0;
+  denied = 0;
+  lastUsedMs: number;
+  closed = false;
+  #nextQuestion = 1;
+  /** The stream that carries what belongs to no call; set by the transport while one is open. */
+  standalone: AgentChannel | undefined;
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.publicId = createHash('sha256').update(options.id).digest('hex').slice(0, 16);
+    this.endpoint = options.endpoint;
+    this.identityKey = identityKey(options.identity);
+    this.identity = options.identity;
+    this.protocolVersion = options.protocolVersion;
+    this.clientInfo = options.clientInfo;
+    this.capabilities = options.capabilities;
+    this.startedAt = new Date(options.startedAtMs).toISOString();
+    this.lastUsedMs = options.startedAtMs;
+  }
+
+  /** How an upstream gets to know this session; made at the first use of that upstream. */
+  owner(upstream: string, onMessage: (message: UpstreamMessage) => void): SessionOwner {
+    let owner = this.#owners.get(upstream);
+    if (owner === undefined) {
+      const { publicId: id, protocolVersion, clientInfo, capabilities } = this;
+      owner = { id, protocolVersion, clientInfo, capabilities, receives: this.standalone !== undefined, onMessage };
+      this.#owners.set(upstream, owner);
+    }
+    return owner;
+  }
+
+  /** The lane of what an upstream sends outside of any call; made at the first message. */
+  lane(name: string, make: () => Lane): Lane {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      lane = make();
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  /** Names of the upstreams that this session has used. */
+  usedUpstreams(): readonly string[] {
+    return [...this.#owners.keys()];
+  }
+
+  /** A fresh id for a request of an upstream toward the agent: upstream ids never reach an agent, so two upstreams cannot collide. */
+  questionId(): RpcId {
+    return `q${this.#nextQuestion++}`;
+  }
+
+  /** Ends the session here: calls in flight are cancelled, open questions dropped. Its upstream sessions are closed by who opened them. */
+  end(): void {
+    this.closed = true;
+    for (const call of this.inflight.values()) call.abort.abort();
+    this.questions.clear();
+  }
+}

@@ -1,0 +1,105 @@
+/** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
+export interface Application {
+  /** Starts the gateway of a configuration file. @throws GatewayError `config.invalid`, `policy.invalid`, `store.unavailable` */
+  startGateway(options: {
+    readonly configPath: string;
+    readonly env: Environment;
+    readonly overrides?: GatewayOverrides;
+  }): Promise<RunningGateway>;
+  checkSetup(configPath: string, env: Environment): Promise<SetupCheck>;
+  verifyAudit(configPath: string, env: Environment, head: string | undefined): Promise<Verification>;
+  keys(configPath: string, env: Environment): Promise<OfflineKeys>;
+  readonly policy: PolicyTools;
+  runDemo(options: { readonly output: DemoOutput; readonly once: boolean; readonly port: number }): Promise<boolean>;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the demo changes in a configuration that it wrote itself. */
+export interface GatewayOverrides {
+  readonly port?: number;
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  /** Reads the configuration again; a bad one changes nothing. */
+  reload(): Promise<unknown>;
+  /** Takes no more, finishes what was accepted, then ends. */
+  close(): Promise<void>;
+}
+
+export interface SetupCheck {
+  /** Each with file, place and cure; empty when all is good. */
+  readonly problems: readonly string[];
+  readonly upstreams: number;
+  readonly endpoints: number;
+  readonly release: string | null;
+  readonly tests: number;
+}
+
+export interface Verification {
+  readonly ok: boolean;
+  readonly records?: number;
+  readonly headSeq?: number;
+  readonly headHash?: string;
+  readonly at?: number;
+  readonly problem?: string;
+}
+
+/** Keys without a running gateway, straight in the database of a configuration: how the first key is made. */
+export interface OfflineKeys {
+  create(request: KeyRequest): Promise<{ readonly id: string; readonly key: string }>;
+  list(): Promise<readonly KeyRow[]>;
+  revoke(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface KeyRequest {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly scopes: readonly string[];
+  readonly expires_in_s: number;
+}
+
+export interface KeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly scopes: readonly string[];
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+  readonly lastUsedAtMs: number | null;
+}
+
+export interface PolicyFolders {
+  readonly policy: string;
+  readonly tests: string;
+}
+
+/** OPA's own tools on a folder of Rego. */
+export interface PolicyTools {
+  check(folders: PolicyFolders): Promise<{ readonly files: number; readonly errors: readonly { readonly text: string }[] }>;
+  test(
+    options: PolicyFolders & {
+      readonly run?: string;
+      readonly coverage?: boolean;
+      readonly threshold?: string;
+      readonly verbose?: boolean;
+    },
+  ): Promise<{ readonly exit_code: number; readonly text: string }>;
+  format(folders: PolicyFolders, write: boolean): Promise<{ readonly changed: readonly string[]; readonly errors: readonly string[] }>;
+  build(
+    folders: PolicyFolders,
+    outputFolder: string,
+  ): Promise<{ readonly release: string; readonly digest: string; readonly wasm_bytes: number }>;
+}
+
+/** Where the demo writes. */
+export interface DemoOutput {
+  readonly json: boolean;
+  answer(value: unknown, text: () => string): void;
+  line(text: string): void;
+  note(text: string): void;
+  paint(colour: 'red' | 'green' | 'yellow' | 'cyan' | 'dim' | 'bold', text: string): string;
+  table(headings: readonly string[], rows: readonly (readonly string[])[]): string;
+}

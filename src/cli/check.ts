@@ -1,0 +1,19 @@
+import { Command } from 'commander';
+import { exitCodes } from './exit-codes.ts';
+import type { CommandContext } from './program.ts';
+
+/** `castellan check`: the configuration and the policy it names, without starting anything. */
+export function checkCommand({ app, output, exit }: CommandContext): Command {
+  return new Command('check')
+    .description('check the configuration and the policy that it names; nothing is started')
+    .requiredOption('--config <file>', 'the configuration', 'castellan.yaml')
+    .action(async (options: { config: string }) => {
+      const found = await app.checkSetup(options.config, process.env);
+      output.answer(found, () =>
+        found.problems.length === 0
+          ? `${output.paint('green', 'good')}: ${found.upstreams} upstreams, ${found.endpoints} endpoints, policy ${found.release ?? ''}, ${found.tests} policy tests passed`
+          : found.problems.join('\n'),
+      );
+      if (found.problems.length > 0) exit(exitCodes.failed);
+    });
+}

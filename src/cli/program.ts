@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander';
+import { asGatewayError, GatewayError } from '../model/errors.ts';
+import type { Application } from './application.ts';
+import { approvalsCommand } from './approvals.ts';
+import { auditCommand } from './audit.ts';
+import { checkCommand } from './check.ts';
+import { demoCommand } from './demo.ts';
+import { exitCodes, exitHelp } from './exit-codes.ts';
+import { keysCommand } from './keys.ts';
+import { loginCommand } from './login.ts';
+import { Output } from './output.ts';
+import { policyCommand } from './policy.ts';
+import { serveCommand } from './serve.ts';
+import { versionCommand } from './version.ts';
+
+/** What every command gets: where it writes, and how it says how it ended. */
+export interface CommandContext {
+  readonly app: Application;
+  readonly output: Output;
+  /** Sets the exit code of the process; the last word counts. */
+  readonly exit: (code: number) => void;
+}
+
+/** Runs one command line and gives the exit code. Nothing here throws: every fault is one line on standard error. */
+export async function run(argv: readonly string[], app: Application): Promise<number> {
+  const output = new Output(process.stdout, process.stderr, process.env);
+  let code: number = exitCodes.ok;
+  const context: CommandContext = { app, output, exit: (next) => void (code = next) };
+  const program = new Command('castellan')
+    .description('A policy-as-code gateway for the Model Context Protocol')
+    .option('--json', 'machine-readable output on standard output')
+    .hook('preAction', (_this, action) => output.useJson(action.optsWithGlobals<{ json?: boolean }>().json === true))
+    .exitOverride()
+    .configureOutput({ getOutHasColors: () => output.colors, getErrHasColors: () => output.colors })
+    .showHelpAfterError('run it with --help for its options')
+    .addHelpText('after', exitHelp);
+  const commands = [
+    serveCommand,
+    checkCommand,
+    policyCommand,
+    loginCommand,
+    keysCommand,
+    approvalsCommand,
+    auditCommand,
+    demoCommand,
+    versionCommand,
+  ];
+  for (const make of commands) program.addCommand(inherit(make(context)));
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return failed(output, thrown);
+  }
+}
+
+/** Sub-commands refuse and help in the same way as the program, and take `--json` in any place. */
+function inherit(command: Command): Command {
+  command.exitOverride().showHelpAfterError('run it with --help for its options');
+  if (!command.options.some((option) => option.long === '--json')) command.option('--json', 'machine-readable output on standard output');
+  for (const child of command.commands) inherit(child);
+  return command;
+}
+
+function failed(output: Output, thrown: unknown): number {
+  const error = asGatewayError(thrown);
+  const cause = error.code === 'gateway.internal' && thrown instanceof Error ? thrown.message : undefined;
+  output.error(error.code, cause ?? error.message);
+  return codeFor(error);
+}
+
+function codeFor(error: GatewayError): number {
+  if (error.code === 'config.invalid' || error.code === 'request.invalid') return exitCodes.usage;
+  if (error.code.startsWith('auth.') || error.code === 'admin.forbidden') return exitCodes.denied;
+  if (error.code === 'store.unavailable' || error.code === 'upstream.unreachable') return exitCodes.unreachable;
+  return exitCodes.failed;
+}

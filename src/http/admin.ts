@@ -1,0 +1,180 @@
+import { Router, type Request, type Response } from 'express';
+import type { ApprovalState } from '../model/approval.ts';
+import type { AuditRecord } from '../model/audit-record.ts';
+import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { principalKey, type Identity } from '../model/identity.ts';
+import type { ApprovalId, TenantId } from '../model/ids.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import type { ApprovalBook, AuditLog, Awaitable } from '../model/ports.ts';
+import { isJson, readBody } from './body.ts';
+
+/** What somebody may do here; `admin` has all of them. */
+export type AdminRole = 'approver' | 'auditor' | 'operator' | 'admin';
+
+/** Who is at the admin API. */
+export interface Administrator {
+  readonly identity: Identity;
+  readonly roles: ReadonlySet<AdminRole>;
+}
+
+/** What the admin API needs from other rooms. Every answer is JSON. */
+export interface AdminPorts {
+  readonly authenticate: (authorization: string | undefined) => Awaitable<Administrator>;
+  readonly challenge: (error: GatewayError) => string | undefined;
+  readonly approvals: ApprovalBook;
+  readonly audit: AuditLog;
+  readonly readAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
+  readonly verifyAudit: (tenant: string, head: string | undefined) => Promise<unknown>;
+  readonly keys: {
+    create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
+    list(tenant: TenantId): Promise<unknown>;
+    revoke(tenant: TenantId, id: string, nowMs: number): Promise<boolean>;
+  };
+  readonly reload: () => Promise<unknown>;
+  readonly status: () => Promise<unknown>;
+  readonly parse: (bytes: Uint8Array) => Json;
+  readonly refused: (error: GatewayError, request: Request) => void;
+  readonly failed: (error: unknown) => void;
+  readonly now: () => number;
+}
+
+interface Asked {
+  readonly who: Administrator;
+  readonly tenant: TenantId;
+  readonly request: Request;
+  readonly body: JsonObject;
+}
+
+type Handler = (asked: Asked) => Promise<unknown>;
+
+const maxBodyBytes = 65_536;
+
+/** The admin API, mounted at `/admin/v1`: a token of its own audience, roles from groups, each action recorded before it takes effect. */
+export function adminRouter(ports: AdminPorts): Router {
+  const router = Router();
+  const on = (method: 'get' | 'post' | 'delete', path: string, roles: readonly AdminRole[], handler: Handler): void => {
+    router[method](path, (request, response) => serve(ports, roles, handler, request, response));
+  };
+
+  on('get', '/status', ['approver', 'auditor', 'operator'], () => ports.status());
+  on('get', '/approvals', ['approver', 'auditor'], ({ tenant, request }) => {
+    const state = request.query['state'];
+    return ports.approvals.list(
+      tenant,
+      { ...(typeof state === 'string' ? { state: state as ApprovalState } : {}), limit: limitOf(request, 100) },
+      ports.now(),
+    );
+  });
+  on('get', '/approvals/:id', ['approver', 'auditor'], async ({ tenant, request }) => {
+    const approval = await ports.approvals.get(tenant, idOf(request));
+    if (approval === undefined) throw new GatewayError('approval.unknown', 'there is no approval with this id');
+    return approval;
+  });
+  for (const vote of ['approve', 'deny'] as const)
+    on('post', `/approvals/:id/${vote}`, ['approver'], (asked) => castVote(ports, asked, vote));
+  on('get', '/audit', ['auditor'], ({ tenant, request }) => ports.readAudit(tenant, new URL(request.url, 'http://admin').searchParams));
+  on('post', '/audit/verify', ['auditor'], ({ tenant, body }) =>
+    ports.verifyAudit(tenant, typeof body['head'] === 'string' ? body['head'] : undefined),
+  );
+  on('get', '/keys', ['operator', 'auditor'], ({ tenant }) => ports.keys.list(tenant));
+  on('post', '/keys', ['operator'], async (asked) => {
+    await recordAction(ports, asked, 'keys.create', { name: typeof asked.body['name'] === 'string' ? asked.body['name'] : '' });
+    return ports.keys.create(asked.tenant, asked.body, ports.now());
+  });
+  on('delete', '/keys/:id', ['operator'], async (asked) => {
+    await recordAction(ports, asked, 'keys.revoke', { key: idOf(asked.request) });
+    if (!(await ports.keys.revoke(asked.tenant, idOf(asked.request), ports.now())))
+      throw new GatewayError('not_found', 'there is no key with this id');
+    return { revoked: idOf(asked.request) };
+  });
+  on('post', '/reload', ['operator'], async (asked) => {
+    await recordAction(ports, asked, 'reload', {});
+    return ports.reload();
+  });
+  router.use(
+    (_request, response) => void response.status(404).json({ error: { code: 'not_found', message: 'there is nothing at this path' } }),
+  );
+  return router;
+}
+
+async function castVote(ports: AdminPorts, asked: Asked, vote: 'approve' | 'deny'): Promise<unknown> {
+  const { identity } = asked.who;
+  const comment = asked.body['comment'];
+  const id = idOf(asked.request);
+  await recordAction(ports, asked, `approvals.${vote}`, { approval: id });
+  return ports.approvals.vote(
+    asked.tenant,
+    id,
+    {
+      by: identity.subject,
+      principal: principalKey(identity),
+      vote,
+      groups: identity.groups,
+      ...(typeof comment === 'string' ? { comment: comment.slice(0, 500) } : {}),
+    },
+    ports.now(),
+  );
+}
+
+async function serve(
+  ports: AdminPorts,
+  roles: readonly AdminRole[],
+  handler: Handler,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  try {
+    const who = await ports.authenticate(request.headers.authorization);
+    if (!roles.some((role) => who.roles.has(role)) && !who.roles.has('admin')) {
+      throw new GatewayError(
+        'admin.forbidden',
+        `this needs the role ${roles.map((role) => `\`${role}\``).join(' or ')}; ask whoever assigns groups`,
+      );
+    }
+    const body = request.method === 'POST' ? await bodyOf(ports, request) : {};
+    const answer = await handler({ who, tenant: who.identity.tenant, request, body });
+    response.status(200).json(answer);
+  } catch (thrown) {
+    const error = asGatewayError(thrown);
+    if (error.code === 'gateway.internal') ports.failed(thrown);
+    ports.refused(error, request);
+    const challenge = ports.challenge(error);
+    if (challenge !== undefined) response.setHeader('www-authenticate', challenge);
+    if (!request.complete) response.setHeader('connection', 'close');
+    response.status(error.httpStatus === 200 ? 400 : error.httpStatus).json({ error: { code: error.code, message: error.message } });
+  }
+}
+
+async function bodyOf(ports: AdminPorts, request: Request): Promise<JsonObject> {
+  const bytes = await readBody(request, maxBodyBytes);
+  if (bytes.length === 0) return {};
+  if (!isJson(request)) throw new GatewayError('body.media_type', 'the body must be `application/json`');
+  const value = ports.parse(bytes);
+  if (!isJsonObject(value)) throw new GatewayError('request.invalid', 'the body must be a JSON object');
+  return value;
+}
+
+/** The record of what somebody is about to do; nothing is done when it cannot be written. */
+async function recordAction(ports: AdminPorts, asked: Asked, code: string, detail: Record<string, string>): Promise<void> {
+  const { identity } = asked.who;
+  const record: AuditRecord = {
+    v: 1,
+    kind: 'admin',
+    at: new Date(ports.now()).toISOString(),
+    tenant: asked.tenant,
+    ip: asked.request.socket.remoteAddress ?? '',
+    who: { issuer: identity.issuer, subject: identity.subject, client: identity.client, groups: identity.groups },
+    event: { code, message: code, detail },
+  };
+  await ports.audit.append(record);
+}
+
+function idOf(request: Request): ApprovalId {
+  return String(request.params['id']) as ApprovalId;
+}
+
+function limitOf(request: Request, otherwise: number): number {
+  const limit = Number(request.query['limit'] ?? otherwise);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new GatewayError('request.invalid', '`limit` must be 1 to 1000');
+  return limit;
+}

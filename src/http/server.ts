@@ -1,0 +1,104 @@
+import { createServer, type Server } from 'node:http';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { asGatewayError, type GatewayError } from '../model/errors.ts';
+import { adminRouter, type AdminPorts } from './admin.ts';
+import { guard, type GuardOptions } from './guard.ts';
+import { mcpEndpoint, type McpEndpointPorts } from './mcp-endpoint.ts';
+
+/** What health says of the whole: ready or not, and each part's state in words. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface ServerPorts {
+  readonly guard: GuardOptions;
+  readonly mcp: McpEndpointPorts;
+  readonly admin: AdminPorts | undefined;
+  /** RFC 9728 metadata of an endpoint; of the admin API for `undefined`. */
+  readonly resourceMetadata: (endpoint: string | undefined) => Readonly<Record<string, unknown>> | undefined;
+  /** The endpoint whose metadata the root document shows, for clients that look there: the only one, if there is only one. */
+  readonly rootEndpoint: () => string | undefined;
+  readonly metrics: (() => Promise<{ readonly contentType: string; readonly text: string }>) | undefined;
+  readonly readiness: () => Promise<Readiness>;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Every route of the gateway. */
+export function createApp(ports: ServerPorts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }));
+  app.get('/readyz', async (_request, response) => {
+    const { ready, detail } = await ports.readiness();
+    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', ...detail });
+  });
+  const { metrics } = ports;
+  if (metrics !== undefined) {
+    app.get('/metrics', async (_request, response) => {
+      const { contentType, text } = await metrics();
+      response.type(contentType).send(text);
+    });
+  }
+  app.use(guard(ports.guard));
+  const metadata = (endpoint: string | undefined, response: Response): void => {
+    const document = ports.resourceMetadata(endpoint);
+    if (document === undefined) response.status(404).json({ error: { code: 'endpoint.unknown', message: 'there is no such endpoint' } });
+    else response.json(document);
+  };
+  app.get('/.well-known/oauth-protected-resource/mcp/:endpoint', (request, response) => metadata(request.params.endpoint, response));
+  app.get('/.well-known/oauth-protected-resource/admin/v1', (_request, response) => metadata(undefined, response));
+  app.get('/.well-known/oauth-protected-resource', (_request, response) => {
+    const root = ports.rootEndpoint();
+    if (root === undefined)
+      response.status(404).json({ error: { code: 'endpoint.unknown', message: 'ask below the path of an endpoint' } });
+    else metadata(root, response);
+  });
+  app.all('/mcp/:endpoint', mcpEndpoint(ports.mcp));
+  if (ports.admin !== undefined) app.use('/admin/v1', adminRouter(ports.admin));
+  app.use(
+    (_request, response) => void response.status(404).json({ error: { code: 'not_found', message: 'there is nothing at this path' } }),
+  );
+  app.use((thrown: unknown, _request: Request, response: Response, next: NextFunction) => {
+    ports.failed(thrown);
+    if (response.headersSent) {
+      next(thrown);
+      return;
+    }
+    const error: GatewayError = asGatewayError(thrown);
+    response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
+  });
+  return app;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly headerTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+}
+
+/** A server that closes slow headers and bodies and takes no lenient HTTP; resolves once it listens. */
+export function listen(app: Express, options: ListenOptions): Promise<Server> {
+  const server = createServer(
+    {
+      headersTimeout: options.headerTimeoutMs,
+      requestTimeout: options.bodyTimeoutMs,
+      connectionsCheckingInterval: 1000,
+      keepAliveTimeout: 65_000,
+      insecureHTTPParser: false,
+      maxHeaderSize: 32_768,
+      noDelay: true,
+    },
+    app as Parameters<typeof createServer>[1],
+  );
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve(server);
+    });
+  });
+}

@@ -1,0 +1,139 @@
+import { ownsSession } from '../call/pipeline.ts';
+import { Session, type SessionOptions } from '../call/session.ts';
+import { GatewayError } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
+import { newId } from '../model/ids.ts';
+import { EventStream } from './event-stream.ts';
+
+export interface SessionLimits {
+  readonly maxSessions: number;
+  readonly maxPerIdentity: number;
+  readonly idleMs: number;
+  /** Kept events of one session's streams, together. */
+  readonly maxStreamBytes: number;
+}
+
+/** A session with the streams that carry it. */
+export interface LiveSession {
+  readonly session: Session;
+  readonly streams: Map<string, EventStream>;
+  nextStream: number;
+}
+
+/** How long an ended stream is kept for a reader that lost its end. */
+const endedStreamMs = 60_000;
+
+/** Sessions in memory, bound to identities: another identity's id is as unknown as one that never was. */
+export class SessionBook {
+  readonly #sessions = new Map<string, LiveSession>();
+  readonly #perIdentity = new Map<string, number>();
+  readonly #limits: () => SessionLimits;
+  readonly #onEnd: (session: Session) => void;
+
+  constructor(limits: () => SessionLimits, onEnd: (session: Session) => void) {
+    this.#limits = limits;
+    this.#onEnd = onEnd;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  all(): Iterable<LiveSession> {
+    return this.#sessions.values();
+  }
+
+  /** Makes a session that is not in the book yet: it gets there by {@link keep}, once policy allowed `initialize`. */
+  make(options: Omit<SessionOptions, 'id'>): LiveSession {
+    return { session: new Session({ ...options, id: newId('session') }), streams: new Map(), nextStream: 0 };
+  }
+
+  /** @throws GatewayError `session.limit` when there are too many */
+  assertRoom(identityKey: string): void {
+    const limits = this.#limits();
+    if (this.#sessions.size >= limits.maxSessions)
+      throw new GatewayError('session.limit', 'the gateway holds as many sessions as it may; try again later');
+    if ((this.#perIdentity.get(identityKey) ?? 0) >= limits.maxPerIdentity && !this.#dropIdlest(identityKey)) {
+      throw new GatewayError('session.limit', `this identity holds ${limits.maxPerIdentity} sessions; end one with DELETE`);
+    }
+  }
+
+  keep(live: LiveSession): void {
+    this.#sessions.set(live.session.id, live);
+    const key = live.session.identityKey;
+    this.#perIdentity.set(key, (this.#perIdentity.get(key) ?? 0) + 1);
+  }
+
+  /** @throws GatewayError `session.required`, `session.unknown` */
+  find(id: string | undefined, identity: Identity, nowMs: number): LiveSession {
+    if (id === undefined || id === '')
+      throw new GatewayError('session.required', 'the `mcp-session-id` header is missing; send `initialize` first');
+    const live = this.#sessions.get(id);
+    if (live === undefined || !ownsSession(live.session, identity))
+      throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
+    live.session.lastUsedMs = nowMs;
+    live.session.identity = identity;
+    return live;
+  }
+
+  end(live: LiveSession, nowMs: number): void {
+    if (!this.#sessions.delete(live.session.id)) return;
+    const key = live.session.identityKey;
+    const left = (this.#perIdentity.get(key) ?? 1) - 1;
+    if (left <= 0) this.#perIdentity.delete(key);
+    else this.#perIdentity.set(key, left);
+    for (const stream of live.streams.values()) stream.end(nowMs);
+    live.session.end();
+    this.#onEnd(live.session);
+  }
+
+  /** A new stream of the session; ended ones make room when the kept events grow too many. */
+  stream(live: LiveSession, standalone: boolean): EventStream {
+    const { session, streams } = live;
+    const options = {
+      id: `s${live.nextStream++}`,
+      maxKeptBytes: this.#limits().maxStreamBytes,
+      primed: session.protocolVersion >= '2025-11-25',
+      standalone,
+    };
+    const stream = new EventStream(options);
+    streams.set(stream.id, stream);
+    let bytes = 0;
+    for (const one of streams.values()) bytes += one.keptBytes;
+    for (const [id, one] of streams) {
+      if (bytes <= options.maxKeptBytes) break;
+      if (!one.ended) continue;
+      bytes -= one.keptBytes;
+      streams.delete(id);
+    }
+    return stream;
+  }
+
+  /** Ends idle sessions, drops old ended streams, and keeps open connections alive. Called every few seconds. */
+  sweep(nowMs: number): void {
+    const { idleMs } = this.#limits();
+    for (const live of this.#sessions.values()) {
+      const { session, streams } = live;
+      let attached = false;
+      for (const [id, stream] of streams) {
+        attached ||= stream.attached;
+        if (stream.endedAtMs !== undefined && nowMs - stream.endedAtMs > endedStreamMs) streams.delete(id);
+        else stream.keepAlive();
+      }
+      if (!attached && session.inflight.size === 0 && nowMs - session.lastUsedMs > idleMs) this.end(live, nowMs);
+    }
+  }
+
+  /** Makes room by ending the identity's session that was unused the longest, unless that is younger than a minute. */
+  #dropIdlest(identityKey: string): boolean {
+    let idlest: LiveSession | undefined;
+    for (const live of this.#sessions.values()) {
+      if (live.session.identityKey !== identityKey || live.session.inflight.size > 0) continue;
+      if (idlest === undefined || live.session.lastUsedMs < idlest.session.lastUsedMs) idlest = live;
+    }
+    const nowMs = Date.now();
+    if (idlest === undefined || nowMs - idlest.session.lastUsedMs < 60_000) return false;
+    this.end(idlest, nowMs);
+    return true;
+  }
+}
