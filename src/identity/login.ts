@@ -89,8 +89,9 @@ export async function startDeviceLogin(options: LoginOptions): Promise<DeviceLog
     .catch((error: unknown) => {
       throw loginFailure(error);
     });
-  const tokens = oidc
-    .pollDeviceAuthorizationGrant(config, start, audienceParameters(options), { signal })
+  const poll = oidc.pollDeviceAuthorizationGrant(config, start, audienceParameters(options), { signal });
+  // The poll looks at the signal only between its waits, which are seconds long.
+  const tokens = Promise.race([poll, aborted(signal)])
     .then((response) => loginTokens(options, response, Date.now()))
     .catch((error: unknown) => {
       throw loginFailure(error);
@@ -122,4 +123,8 @@ export async function refreshLogin(options: LoginOptions, refreshToken: string):
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
 }
