@@ -14,9 +14,7 @@ denials contains finding(topic, rule, "deny", member) if {
 
 # A counted limit that is used up denies. The gateway counts once more, atomically, when it spends from it.
 denials contains finding(topic, rule, "deny", spent(member)) if {
-	some topic, rule
-	some member in data.rules[topic][rule].limit
-	input.phase == "call"
+	some [topic, rule, member] in _limits
 	input.usage.limits[member.key] >= member.max
 }
 
@@ -47,9 +45,15 @@ labels contains label_name(member) if {
 }
 
 limits contains counted(topic, rule, member) if {
+	some [topic, rule, member] in _limits
+	mode(topic, rule) == "enforce"
+}
+
+# Calls are counted, and nothing else.
+_limits contains [topic, rule, member] if {
+	input.phase == "call"
 	some topic, rule
 	some member in data.rules[topic][rule].limit
-	mode(topic, rule) == "enforce"
 }
 
 # METADATA
@@ -115,25 +119,22 @@ counted(topic, rule, member) := object.union(object.remove(member, ["message", "
 	is_object(member)
 } else := {"rule": rule_id(topic, rule), "malformed": member}
 
-# Terms that a rule leaves out are the strictest: a rule that names no group is decided by the group that data names.
+# Terms that a rule leaves out: decided by the groups that data names, by one person, and not by the one who asks.
 terms(topic, rule, member) := object.union(
-	{
-		"rule": rule_id(topic, rule),
-		"groups": data.approval.groups,
-		"quorum": 1,
-		"expires_s": data.approval.expires_s,
-		"allow_self": false,
-	},
+	{"rule": rule_id(topic, rule), "groups": _groups, "quorum": 1, "expires_s": _expires_s, "allow_self": false},
 	object.filter(member, ["groups", "quorum", "expires_s", "allow_self"]),
 ) if {
 	is_object(member)
-} else := {
-	"rule": rule_id(topic, rule),
-	"groups": data.approval.groups,
-	"quorum": 1,
-	"expires_s": data.approval.expires_s,
-	"allow_self": false,
-}
+} else := {"rule": rule_id(topic, rule), "groups": _groups, "quorum": 1, "expires_s": _expires_s, "allow_self": false}
+
+# Without data nobody may approve: the call still waits, or is refused, and never goes on.
+default _groups := []
+
+_groups := data.approval.groups
+
+default _expires_s := 900
+
+_expires_s := data.approval.expires_s
 
 # An approval is of the whole call, but satisfies only the rules that it was asked for.
 satisfied(topic, rule) if {

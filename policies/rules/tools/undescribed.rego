@@ -17,6 +17,7 @@ deny contains {
 	"message": "nobody has said what this tool does",
 	"hint": "use another tool, or ask for the tool to be labelled",
 } if {
+	input.phase != "result"
 	input.target.kind == "tool"
 	not tool.described
 }

@@ -14,6 +14,7 @@ deny contains {
 	"message": "the definition of this tool has not been reviewed",
 	"hint": "use another tool, or ask for the tool to be reviewed",
 } if {
+	input.phase != "result"
 	input.target.kind == "tool"
 	not input.tool.pinned == true
 }
