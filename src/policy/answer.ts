@@ -104,7 +104,12 @@ const decisionFields = object({
 const checkDecision: Check = (value) => {
   const wrong = decisionFields(value);
   if (wrong !== undefined) return wrong;
-  const { effect: is, approval, reasons, redactions } = value as { effect: string; approval: unknown; reasons: unknown[]; redactions: unknown[] };
+  const {
+    effect: is,
+    approval,
+    reasons,
+    redactions,
+  } = value as { effect: string; approval: unknown; reasons: unknown[]; redactions: unknown[] };
   if ((is === 'require_approval') !== (approval !== null))
     return '/approval must be there where effect is `require_approval`, and else null';
   if ((is === 'deny' || is === 'require_approval') && reasons.length === 0) return `/reasons must not be empty where effect is \`${is}\``;

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuiltRelease } from './release-ports.ts';
+
+/** What was built and passed its tests, by key, and which was in force last. */
+export interface BuildCache {
+  read(key: string): Promise<BuiltRelease | undefined>;
+  write(key: string, built: BuiltRelease): Promise<void>;
+  readLast(): Promise<LastGood | undefined>;
+  writeLast(last: LastGood): Promise<void>;
+}
+
+/** The release that was in force last, so that a start with broken sources can resume it. */
+export interface LastGood {
+  readonly key: string;
+  readonly digest: string;
+  readonly commit: string | null;
+}
+
+const hashChars = 64;
+
+/**
+ * A {@link BuildCache} in a folder, which only the gateway's own user may write: its SHA-256 guards against what is torn or damaged, not
+ * against who can write there. What cannot be read counts as absent.
+ */
+export function openBuildCache(path: string): BuildCache {
+  const put = async (name: string, content: Buffer): Promise<void> => {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const temporary = join(path, `.${name}.${process.pid}`);
+    try {
+      await writeFile(temporary, Buffer.concat([Buffer.from(`${sha256(content)}\n`), content]), { mode: 0o600, flush: true });
+      await rename(temporary, join(path, name));
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  };
+  const get = async (name: string): Promise<Buffer | undefined> => {
+    try {
+      const file = await readFile(join(path, name));
+      const content = file.subarray(hashChars + 1);
+      return sha256(content) === file.toString('latin1', 0, hashChars) ? content : undefined;
+    } catch {
+      // Not there, or not readable: it is built anew, which costs a second.
+      return undefined;
+    }
+  };
+  return {
+    async read(key) {
+      const content = await get(`${key}.release`);
+      if (content === undefined) return undefined;
+      const headEnd = content.indexOf(10);
+      const head = JSON.parse(content.toString('utf8', 0, headEnd)) as Omit<BuiltRelease, 'wasm'>;
+      return { ...head, wasm: new Uint8Array(content.subarray(headEnd + 1)) };
+    },
+    async write(key, { wasm, ...head }) {
+      await put(`${key}.release`, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), wasm]));
+    },
+    async readLast() {
+      const content = await get('last-good');
+      return content === undefined ? undefined : (JSON.parse(content.toString()) as LastGood);
+    },
+    async writeLast(last) {
+      await put('last-good', Buffer.from(JSON.stringify(last)));
+    },
+  };
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

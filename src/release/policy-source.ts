@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GatewayError } from '../model/errors.ts';
+import type { Digest } from '../model/ids.ts';
+
+/** The text of a policy folder at one moment. Paths are relative, with forward slashes. */
+export interface PolicySource {
+  /** Rego and `data.json`/`data.yaml`: what is compiled. */
+  readonly files: Readonly<Record<string, string>>;
+  /** JSON Schemas by their path inside `schemas/`. */
+  readonly schemas: Readonly<Record<string, string>>;
+  /** `capabilities.json`, where there is one. */
+  readonly capabilities: string | undefined;
+  /** The folder of tests, likewise: Rego and data. */
+  readonly tests: Readonly<Record<string, string>>;
+  /** Golden cases: JSON files under `cases/` of the folder of tests. */
+  readonly cases: Readonly<Record<string, string>>;
+  /** Over path and content of all that decides: files, schemas, capabilities. */
+  readonly digest: Digest;
+  /** Over tests and cases. */
+  readonly testsDigest: Digest;
+}
+
+const maxFiles = 10_000;
+const maxTotalBytes = 64 * 1_048_576;
+
+/**
+ * Reads a policy folder and its tests. Names that begin with a dot are passed over; links are followed (a Kubernetes volume is made of
+ * them).
+ * @throws GatewayError `policy.invalid` when a folder cannot be read, or has no Rego, or is larger than 64 MiB or 10,000 files
+ */
+export async function readPolicySource(path: string, testsPath: string | undefined): Promise<PolicySource> {
+  const budget = { files: maxFiles, bytes: maxTotalBytes };
+  const all = await readTree(path, budget);
+  const isSchema = (name: string): boolean => name.startsWith('schemas/') && name.endsWith('.json');
+  const files = pick(all, isCompiled);
+  if (!Object.keys(files).some((name) => name.endsWith('.rego'))) {
+    throw new GatewayError('policy.invalid', `there is no Rego in \`${path}\`; point the policy source at a folder of .rego files`);
+  }
+  const schemas = Object.fromEntries(Object.entries(pick(all, isSchema)).map(([name, text]) => [name.slice('schemas/'.length), text]));
+  const capabilities = all['capabilities.json'];
+  const underTests = testsPath === undefined ? {} : await readTree(testsPath, budget);
+  const cases = pick(underTests, (name) => name.startsWith('cases/') && name.endsWith('.json'));
+  const tests = pick(underTests, (name) => isCompiled(name) && !(name in cases));
+  return {
+    files,
+    schemas,
+    capabilities,
+    tests,
+    cases,
+    digest: digestFiles(pick(all, (name) => isCompiled(name) || isSchema(name) || name === 'capabilities.json')),
+    testsDigest: digestFiles({ ...tests, ...cases }),
+  };
+}
+
+/** What `opa build --bundle` reads. */
+function isCompiled(name: string): boolean {
+  return /\.rego$|(^|\/)data\.(json|ya?ml)$/.test(name);
+}
+
+function pick(files: Readonly<Record<string, string>>, wanted: (name: string) => boolean): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).filter(([name]) => wanted(name)));
+}
+
+async function readTree(root: string, budget: { files: number; bytes: number }): Promise<Record<string, string>> {
+  const names = [];
+  try {
+    for (const name of await readdir(root, { recursive: true })) names.push(name.replaceAll('\\', '/'));
+  } catch (cause) {
+    throw new GatewayError('policy.invalid', `the policy folder \`${root}\` cannot be read; check that it is there`, { cause });
+  }
+  const files: Record<string, string> = {};
+  for (const name of names.sort()) {
+    if (/(^|\/)\./.test(name) || !/\.(rego|json|ya?ml)$/.test(name)) continue;
+    let content: Buffer;
+    try {
+      if (!(await stat(join(root, name))).isFile()) continue;
+      content = await readFile(join(root, name));
+    } catch (cause) {
+      // A file that an editor moves away while the folder is read: the watcher comes again.
+      throw new GatewayError('policy.invalid', `\`${name}\` in the policy folder cannot be read`, { cause });
+    }
+    budget.files--;
+    budget.bytes -= content.length;
+    if (budget.files < 0 || budget.bytes < 0) {
+      throw new GatewayError('policy.invalid', `the policy folder \`${root}\` has more than ${maxFiles} files or ${maxTotalBytes} bytes`);
+    }
+    files[name] = content.toString();
+  }
+  return files;
+}
+
+/** SHA-256 over path and content, by path. Lengths are part of it, so that no two folders can look the same. */
+function digestFiles(files: Readonly<Record<string, string>>): Digest {
+  const sum = createHash('sha256');
+  for (const name of Object.keys(files).sort()) {
+    const text = files[name] ?? '';
+    sum.update(`${Buffer.byteLength(name)} ${Buffer.byteLength(text)}\n${name}\n${text}\n`);
+  }
+  return `sha256:${sum.digest('hex')}` as Digest;
+}

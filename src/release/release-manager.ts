@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto';
+import { entrypoints, type Entrypoint } from '../model/decision.ts';
+import { GatewayError } from '../model/errors.ts';
+import type { Digest, ReleaseId } from '../model/ids.ts';
+import type { ActiveRelease } from '../model/ports.ts';
+import { openBuildCache, type BuildCache } from './build-cache.ts';
+import { gitCommit } from './git-commit.ts';
+import { readPolicySource, type PolicySource } from './policy-source.ts';
+import { ReleaseEngine } from './release-engine.ts';
+import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
+import { smokeTest } from './smoke.ts';
+import { watchFolders } from './watch-folder.ts';
+
+const shortCommitChars = 12;
+const shortDigestChars = 12;
+/** Part of the cache's keys: a new way of storing finds nothing of the old one. */
+const cacheFormat = 1;
+
+/**
+ * Keeps the release in force in step with a folder of Rego: reads it, compiles it, runs its tests, brings it up in a new engine, asks it each
+ * entrypoint once, and only then puts it in the place of the old one, at once and for all later calls. What does not get that far leaves
+ * the old release in force and is told in {@link ReleaseManager.status}. Resolves after the first attempt, also when that failed.
+ */
+export async function createReleaseManager(options: ReleaseManagerOptions): Promise<ReleaseManager> {
+  const manager = new FolderReleases(options);
+  await manager.reload();
+  manager.watch();
+  return manager;
+}
+
+interface InForce {
+  readonly release: ActiveRelease;
+  readonly engine: ReleaseEngine;
+  readonly source: Pick<PolicySource, 'digest' | 'testsDigest'>;
+  readonly built: BuiltRelease;
+}
+
+class FolderReleases implements ReleaseManager {
+  readonly #options: ReleaseManagerOptions;
+  readonly #cache: BuildCache | undefined;
+  readonly #engines = new Set<WeakRef<ReleaseEngine>>();
+  #inForce: InForce | undefined;
+  #candidate: ReleaseStatus['candidate'];
+  #running: Promise<void> | undefined;
+  #again: Promise<void> | undefined;
+  #unwatch: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: ReleaseManagerOptions) {
+    this.#options = options;
+    this.#cache = options.cacheDir === undefined ? undefined : openBuildCache(options.cacheDir);
+  }
+
+  current(): ActiveRelease | undefined {
+    return this.#inForce?.release;
+  }
+
+  status(): ReleaseStatus {
+    const release = this.#inForce?.release;
+    const active = release && { id: release.id, digest: release.digest, commit: release.commit, loadedAtMs: release.loadedAtMs };
+    return { active, ...(this.#candidate === undefined ? {} : { candidate: this.#candidate }) };
+  }
+
+  /** One at a time; whoever asks while one runs gets the next, which begins after it and so sees what they saw. */
+  async reload(): Promise<ReleaseStatus> {
+    if (this.#running === undefined) {
+      this.#running = this.#step().finally(() => (this.#running = undefined));
+      await this.#running;
+    } else {
+      this.#again ??= this.#running.then(async () => {
+        this.#again = undefined;
+        await this.reload();
+      });
+      await this.#again;
+    }
+    return this.status();
+  }
+
+  watch(): void {
+    const { path, testsPath } = this.#options.source;
+    this.#unwatch = watchFolders(
+      testsPath === undefined ? [path] : [path, testsPath],
+      { debounceMs: this.#options.debounceMs ?? 100, recheckMs: this.#options.recheckMs ?? 15_000 },
+      () => void this.reload(),
+      (folder, error) => this.#tell({ kind: 'unwatched', message: `changes of \`${folder}\` are noticed late: ${String(error)}` }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unwatch?.();
+    await this.#running;
+    await Promise.all([...this.#engines].map(async (engine) => engine.deref()?.close()));
+  }
+
+  async #step(): Promise<void> {
+    if (this.#isClosed) return;
+    let source: PolicySource | undefined;
+    try {
+      const { path, testsPath } = this.#options.source;
+      source = await readPolicySource(path, testsPath);
+      await this.#adopt(source, await gitCommit(path));
+      this.#candidate = undefined;
+    } catch (thrown) {
+      await this.#refuse(thrown, source);
+    }
+  }
+
+  async #adopt(source: PolicySource, commit: string | null): Promise<void> {
+    const began = performance.now();
+    const last = this.#inForce;
+    if (last?.source.digest === source.digest && last.source.testsDigest === source.testsDigest) {
+      if (last.release.commit !== commit) this.#relabel(last, commit);
+      return;
+    }
+    const key = this.#key(source);
+    const cached = await this.#cache?.read(key);
+    const built = cached ?? (await this.#build(source));
+    if (last?.source.digest === source.digest) {
+      // Only tests changed, and they pass: the release in force stays as it is.
+      this.#inForce = { ...last, source };
+      if (last.release.commit !== commit) this.#relabel(this.#inForce, commit);
+    } else {
+      await this.#activate(built, source, commit);
+      this.#tell({
+        kind: 'activated',
+        id: this.#inForce?.release.id ?? '',
+        digest: source.digest,
+        tookMs: performance.now() - began,
+        isFromCache: cached !== undefined,
+      });
+    }
+    await this.#remember(key, source, commit, cached === undefined ? built : undefined);
+  }
+
+  async #build(source: PolicySource): Promise<BuiltRelease> {
+    // A folder without `mask` is complete: nothing is masked then. Rego of a package that is not there fails to compile as an entrypoint.
+    const hasMask = Object.values(source.files).some((text) => /^\s*package\s+gateway\b/m.test(text) && /^(default\s+)?mask\b/m.test(text));
+    const built = await this.#options.build(
+      source,
+      entrypoints.filter((entry) => entry !== 'gateway/mask' || hasMask),
+    );
+    const failed = await this.#options.test?.(source);
+    if (failed !== undefined) throw new GatewayError('policy.invalid', `the policy's tests fail; fix them or the rules: ${failed}`);
+    return built;
+  }
+
+  async #activate(built: BuiltRelease, source: PolicySource, commit: string | null): Promise<void> {
+    const module = await WebAssembly.compile(built.wasm);
+    const open = async (): ReturnType<ReleaseManagerOptions['createEngine']> => this.#options.createEngine(module, built.data);
+    const inner = await open();
+    const engine = new ReleaseEngine(inner, open, this.#options.retireIdleMs ?? 30_000);
+    const fault = await smokeTest(
+      engine,
+      entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry)),
+    );
+    if (fault !== undefined || this.#isClosed) {
+      await engine.close();
+      throw new GatewayError('policy.invalid', fault ?? 'the gateway is stopping');
+    }
+    for (const known of this.#engines) if (known.deref() === undefined) this.#engines.delete(known);
+    this.#engines.add(new WeakRef(engine));
+    const replaced = this.#inForce?.engine;
+    this.#inForce = { release: this.#release(built, engine, source.digest, commit), engine, source, built };
+    replaced?.retire();
+  }
+
+  #release(built: BuiltRelease, engine: ReleaseEngine, digest: Digest, commit: string | null): ActiveRelease {
+    const reads = new Map(
+      Object.entries(built.entrypoints).map(([entry, info]) => [entry, info.reads && new Set(info.reads.map((path) => path[0] ?? ''))]),
+    );
+    return {
+      id: releaseId(digest, commit),
+      digest,
+      commit,
+      loadedAtMs: this.#now(),
+      engine,
+      reads: (entry: Entrypoint) => reads.get(entry) ?? null,
+    };
+  }
+
+  /** The same policy under another commit: the engine stays. */
+  #relabel(last: InForce, commit: string | null): void {
+    const release = this.#release(last.built, last.engine, last.release.digest, commit);
+    this.#inForce = { ...last, release: { ...release, loadedAtMs: last.release.loadedAtMs } };
+    this.#tell({ kind: 'relabelled', id: release.id });
+  }
+
+  async #refuse(thrown: unknown, source: PolicySource | undefined): Promise<void> {
+    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    if (this.#candidate?.error !== error) this.#tell({ kind: 'refused', message: error });
+    this.#candidate = { error, atMs: this.#now(), ...(source === undefined ? {} : { digest: source.digest }) };
+    if (this.#inForce === undefined && !this.#isClosed) await this.#resume(error);
+  }
+
+  /** At a start with broken sources: what was in force last, where it is kept. */
+  async #resume(because: string): Promise<void> {
+    try {
+      const last = await this.#cache?.readLast();
+      const built = last && (await this.#cache?.read(last.key));
+      if (last === undefined || built === undefined) return;
+      await this.#activate(built, { digest: last.digest, testsDigest: 'none' } as unknown as PolicySource, last.commit);
+      this.#tell({ kind: 'resumed', id: releaseId(last.digest, last.commit), digest: last.digest, because });
+    } catch (thrown) {
+      this.#tell({ kind: 'refused', message: `the last good release cannot be resumed: ${String(thrown)}` });
+    }
+  }
+
+  async #remember(key: string, source: PolicySource, commit: string | null, built: BuiltRelease | undefined): Promise<void> {
+    try {
+      if (built !== undefined) await this.#cache?.write(key, built);
+      await this.#cache?.writeLast({ key, digest: source.digest, commit });
+    } catch (thrown) {
+      // The release is in force all the same; the next start compiles it again.
+      this.#tell({
+        kind: 'unwatched',
+        message: `the compiled release cannot be kept in \`${this.#options.cacheDir ?? ''}\`: ${String(thrown)}`,
+      });
+    }
+  }
+
+  /** Only what passed is kept, so the tests are part of the key. */
+  #key(source: PolicySource): string {
+    const parts = [cacheFormat, this.#options.compiler ?? '', source.digest, this.#options.test === undefined ? '' : source.testsDigest];
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  }
+
+  #tell(event: ReleaseEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}
+
+/** `<commit or local>[-dirty]@<digest>`, both shortened. */
+function releaseId(digest: string, commit: string | null): ReleaseId {
+  const [hash = 'local', dirty] = commit?.split('-') ?? [];
+  const short = digest.slice('sha256:'.length, 'sha256:'.length + shortDigestChars);
+  return `${hash.slice(0, shortCommitChars)}${dirty === undefined ? '' : `-${dirty}`}@${short}` as ReleaseId;
+}

@@ -1,0 +1,59 @@
+import type { Entrypoint } from '../model/decision.ts';
+import type { Digest } from '../model/ids.ts';
+import type { ActiveRelease, PolicyEngine } from '../model/ports.ts';
+import type { PolicySource } from './policy-source.ts';
+
+/** A compiled policy. `Build` of `src/rego` has what it takes. */
+export interface BuiltRelease {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** The data document's JSON text. */
+  readonly data: string;
+  /** What each entrypoint can read of the input: key paths, or `null` for everything. */
+  readonly entrypoints: Readonly<Record<string, { readonly reads: readonly (readonly string[])[] | null }>>;
+}
+
+export interface ReleaseManagerOptions {
+  readonly source: { readonly kind: 'folder'; readonly path: string; readonly testsPath?: string | undefined };
+  /** Compiles with these entrypoints. Throws with words that name file and line. */
+  readonly build: (source: PolicySource, entrypoints: readonly Entrypoint[]) => Promise<BuiltRelease>;
+  /** Runs the policy's own tests: `undefined` when they pass, else their report. Absent: none are run. */
+  readonly test?: ((source: PolicySource) => Promise<string | undefined>) | undefined;
+  /** Brings a compiled release up. */
+  readonly createEngine: (module: WebAssembly.Module, dataJson: string) => Promise<PolicyEngine>;
+  /** What the compiler is, so that a cached build of another one is not used; such as OPA's version. */
+  readonly compiler?: string | undefined;
+  /** Folder for compiled releases; absent: compiled at each start. */
+  readonly cacheDir?: string | undefined;
+  readonly now?: (() => number) | undefined;
+  readonly onEvent?: ((event: ReleaseEvent) => void) | undefined;
+  /** Quiet time after a change before the folder is read; 100 when absent. */
+  readonly debounceMs?: number | undefined;
+  /** How often the folder is read though nothing was reported; 15,000 when absent. */
+  readonly recheckMs?: number | undefined;
+  /** How long a replaced release keeps its workers without being asked; 30,000 when absent. */
+  readonly retireIdleMs?: number | undefined;
+}
+
+/** What happened to the release: for the log, the audit and metrics. */
+export type ReleaseEvent =
+  | { readonly kind: 'activated'; readonly id: string; readonly digest: string; readonly tookMs: number; readonly isFromCache: boolean }
+  | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly because: string }
+  | { readonly kind: 'relabelled'; readonly id: string }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'unwatched'; readonly message: string };
+
+export interface ReleaseStatus {
+  readonly active: Pick<ActiveRelease, 'id' | 'digest' | 'commit' | 'loadedAtMs'> | undefined;
+  /** What is in the folder and is not in force, because it does not compile or pass. Gone once the folder is good. */
+  readonly candidate?: { readonly error: string; readonly atMs: number; readonly digest?: Digest };
+}
+
+export interface ReleaseManager {
+  /** The release in force; `undefined` where none was ever good: then every call is denied. */
+  current(): ActiveRelease | undefined;
+  status(): ReleaseStatus;
+  /** Reads the folder now; resolves with the status after it. */
+  reload(): Promise<ReleaseStatus>;
+  /** Stops watching and ends the engines. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,37 @@
+import { watch, type FSWatcher } from 'node:fs';
+
+/**
+ * Calls `changed` once a folder has been quiet for `debounceMs` after a change, and in any case each `recheckMs`: file events get lost (network
+ * volumes, bind mounts, an exhausted limit of watches). Gives a function that stops it. Neither keeps the process alive.
+ */
+export function watchFolders(
+  paths: readonly string[],
+  timing: { readonly debounceMs: number; readonly recheckMs: number },
+  changed: () => void,
+  unwatched: (path: string, error: unknown) => void,
+): () => void {
+  let quiet: NodeJS.Timeout | undefined;
+  const touched = (): void => {
+    clearTimeout(quiet);
+    quiet = setTimeout(changed, timing.debounceMs).unref();
+  };
+  const watchers: FSWatcher[] = [];
+  for (const path of paths) {
+    try {
+      const watcher = watch(path, { recursive: true, persistent: false }, touched);
+      watcher.on('error', (error) => {
+        watcher.close();
+        unwatched(path, error);
+      });
+      watchers.push(watcher);
+    } catch (error) {
+      unwatched(path, error);
+    }
+  }
+  const recheck = setInterval(changed, timing.recheckMs).unref();
+  return () => {
+    clearTimeout(quiet);
+    clearInterval(recheck);
+    for (const watcher of watchers) watcher.close();
+  };
+}
