@@ -43,3 +43,36 @@ function lowered(value: unknown): unknown {
   }
   return copy ?? value;
 }
+
+/** One way in which a value does not fit its schema. */
+export interface SchemaFault {
+  /** JSON Pointer to the value. */
+  readonly pointer: string;
+  readonly keyword: string;
+  /** What the keyword says about the mismatch; `propertyName` where it is a key of the value that does not fit. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Where in the schema the keyword stands. */
+  readonly schemaPath: string;
+  /** The schema that holds the keyword. */
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A check that puts the schema's defaults into the value itself where keys are missing, and gives every fault, not only the first.
+ * Draft 2020-12; nothing is coerced. For documents of our own, such as the configuration: it is too slow for calls.
+ */
+export function compileFiller(schema: Readonly<Record<string, unknown>>): (value: unknown) => readonly SchemaFault[] {
+  const ajv = new Ajv2020({ strict: false, allErrors: true, verbose: true, useDefaults: true, validateFormats: false, logger: false });
+  const { $schema: _dialect, ...rest } = schema;
+  const check = ajv.compile(rest);
+  return (value) => {
+    if (check(value)) return [];
+    return (check.errors ?? []).map((error) => ({
+      pointer: error.instancePath,
+      keyword: error.keyword,
+      params: error.propertyName === undefined ? error.params : { ...error.params, propertyName: error.propertyName },
+      schemaPath: error.schemaPath,
+      schema: error.parentSchema ?? {},
+    }));
+  };
+}

@@ -1,0 +1,36 @@
+import { inspect } from 'node:util';
+
+/** A secret of the configuration: its text comes out of {@link Secret.reveal} alone, never out of a log, JSON or an error. */
+export class Secret {
+  readonly #text: string;
+  /** Where it came from: `env NAME` or `file PATH`. */
+  readonly source: string;
+
+  constructor(text: string, source: string) {
+    this.#text = text;
+    this.source = source;
+    Object.freeze(this);
+  }
+
+  /** The secret itself. Call it where it is sent, not before. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}
+
+/** The text of a setting that may be a secret or plain text. */
+export function revealed(value: string | Secret): string {
+  return typeof value === 'string' ? value : value.reveal();
+}
