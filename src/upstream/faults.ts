@@ -27,6 +27,11 @@ export function callFault(code: UpstreamFault, upstream: string, why: string, ca
   return new GatewayError(code, known.message, { cause: known.cause, detail: { may_have_run: true } });
 }
 
+/** What a call is told when the session it needs cannot be opened: `initialize` may have run, but that call was never sent. */
+export function openFault(upstream: string, error: unknown): GatewayError {
+  return fault(faultCodeOf(error), upstream, 'the session could not be opened', error);
+}
+
 /** The code of a fault of this room; anything else counts as `upstream.unreachable`. */
 export function faultCodeOf(error: unknown): UpstreamFault {
   return error instanceof GatewayError && Object.hasOwn(words, error.code) ? (error.code as UpstreamFault) : 'upstream.unreachable';

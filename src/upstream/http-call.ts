@@ -194,8 +194,8 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.start();
       return;
     }
-    const isOurs = answer?.kind === 'response' && answer.id === this.#id && answer.error !== undefined;
-    const isMethodUnknown = isOurs && answer.error?.['code'] === -32601;
+    const ours = answer?.kind === 'response' && answer.id === this.#id && answer.error !== undefined ? answer : undefined;
+    const isMethodUnknown = ours?.error?.['code'] === -32601;
     const isLost =
       state.sessionId !== undefined && ((status === 404 && !isMethodUnknown) || (status === 400 && sessionWords.test(body.toString())));
     if (isLost) {
@@ -208,8 +208,8 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.start();
       return;
     }
-    if (isOurs) {
-      this.#onResponse(answer, body.length);
+    if (ours !== undefined) {
+      this.#onResponse(ours, body.length);
       return;
     }
     if (status < 400) {

@@ -1,7 +1,6 @@
-import { GatewayError } from '../model/errors.ts';
 import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe } from './channel.ts';
 import type { CredentialSource } from './credentials.ts';
-import { fault, reasonOf } from './faults.ts';
+import { fault, openFault, reasonOf } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
 import { HttpCall, type HttpCallPort, type HttpState } from './http-call.ts';
 import { HttpExchange, type ExchangeEvents } from './http-exchange.ts';
@@ -198,8 +197,8 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
       return session;
     } catch (error) {
       this.#log('open_failed', error);
-      if (error instanceof GatewayError && error.code !== 'call.cancelled') events.onUnreachable();
-      throw error;
+      if (!this.#closed) events.onUnreachable();
+      throw openFault(this.upstream, error);
     }
   }
 

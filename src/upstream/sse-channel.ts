@@ -1,7 +1,7 @@
 import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest } from './channel.ts';
 import { Correlator } from './correlator.ts';
 import type { CredentialSource } from './credentials.ts';
-import { fault, faultCodeOf, reasonOf } from './faults.ts';
+import { fault, faultCodeOf, openFault, reasonOf } from './faults.ts';
 import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { httpOnce } from './http-once.ts';
@@ -87,7 +87,7 @@ export class SseChannel implements Channel {
       .catch((error: unknown) => {
         this.#log('open_failed', error);
         if (!this.#closed) this.#parts.events.onUnreachable();
-        throw error;
+        throw openFault(this.#parts.upstream, error);
       })
       .finally(() => (this.#opening = undefined));
     return this.#opening;

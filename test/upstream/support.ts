@@ -1,0 +1,112 @@
+import type { Decision } from '../../src/model/decision.ts';
+import type { Digest, ReleaseId } from '../../src/model/ids.ts';
+import type { JsonObject } from '../../src/model/json.ts';
+import { newId } from '../../src/model/ids.ts';
+import { Permit, type Outgoing } from '../../src/model/permit.ts';
+import { createUpstreams } from '../../src/upstream/upstreams.ts';
+import type {
+  PinBook,
+  RequestOptions,
+  SessionOwner,
+  UpstreamLogEntry,
+  UpstreamMessage,
+  UpstreamOptions,
+  UpstreamReply,
+  Upstreams,
+  UpstreamTiming,
+} from '../../src/upstream/types.ts';
+
+const allowed: Decision = {
+  effect: 'allow',
+  reasons: [],
+  redactions: [],
+  labels: [],
+  limits: [],
+  dryRun: [],
+  release: 'test' as ReleaseId,
+  inputDigest: 'sha256:0' as Digest,
+  tookMs: 0,
+};
+
+/** A permit as `act` would mint it. */
+export function permit(upstream: string, message: Outgoing): Permit {
+  return Permit.mint(upstream, message, allowed, newId('call'));
+}
+
+export function options(name: string, url: string, more: Partial<UpstreamOptions> = {}): UpstreamOptions {
+  return {
+    name,
+    transport: { kind: 'http', url },
+    credential: { kind: 'none' },
+    timeoutMs: 5_000,
+    maxResponseBytes: 1_000_000,
+    tools: {},
+    pinning: 'first_seen',
+    ...more,
+  };
+}
+
+/** Pins in a map: the store's table has its own tests. */
+export function pinBook(): PinBook & { readonly pins: Map<string, Digest> } {
+  const pins = new Map<string, Digest>();
+  return {
+    pins,
+    get: (upstream, tool) => pins.get(`${upstream}/${tool}`),
+    put: (upstream, tool, digest) => void pins.set(`${upstream}/${tool}`, digest),
+  };
+}
+
+export interface Rig {
+  readonly upstreams: Upstreams;
+  readonly log: UpstreamLogEntry[];
+  owner(id: string, more?: Partial<SessionOwner>): SessionOwner & { readonly heard: UpstreamMessage[] };
+  call(upstream: string, owner: SessionOwner, method: string, params?: JsonObject, more?: Partial<RequestOptions>): Promise<UpstreamReply>;
+}
+
+const quick: Partial<UpstreamTiming> = { retryMinMs: 20, retryMaxMs: 200, debounceMs: 10, killGraceMs: 400, drainMs: 2_000 };
+
+export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBook(), timing: Partial<UpstreamTiming> = {}): Promise<Rig> {
+  const log: UpstreamLogEntry[] = [];
+  const upstreams = createUpstreams(all, {
+    pins,
+    log: (entry) => log.push(entry),
+    clientInfo: { name: 'castellan', version: 'test' },
+    timing: { ...quick, ...timing },
+  });
+  await upstreams.settled();
+  return {
+    upstreams,
+    log,
+    owner: (id, more = {}) => {
+      const heard: UpstreamMessage[] = [];
+      return {
+        id,
+        heard,
+        protocolVersion: '2025-11-25',
+        clientInfo: { name: 'agent', version: '1' },
+        capabilities: {},
+        onMessage: (message) => void heard.push(message),
+        ...more,
+      };
+    },
+    call: (upstream, owner, method, params, more = {}) =>
+      upstreams
+        .session(upstream, owner)
+        .request(permit(upstream, { kind: 'request', method, params }), { timeoutMs: 5_000, onMessage: () => undefined, ...more }),
+  };
+}
+
+/** The text of a tool result's first content. */
+export function textOf(reply: UpstreamReply): string {
+  if (reply.kind !== 'result') throw new Error(`an error came back: ${JSON.stringify(reply.error)}`);
+  return (reply.result['content'] as unknown as { text: string }[])[0]!.text;
+}
+
+/** Waits until `condition` holds. */
+export async function until(condition: () => boolean, withinMs = 5_000): Promise<void> {
+  const endMs = Date.now() + withinMs;
+  while (!condition()) {
+    if (Date.now() > endMs) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
