@@ -191,7 +191,10 @@ function checkKeys(text: string): void {
 }
 
 function invalid(what: string, offset?: number): GatewayError {
-  return new GatewayError('json.invalid', `${what}${offset === undefined ? '' : ` at offset ${offset}`}; send one JSON value in UTF-8 (RFC 8259)`);
+  return new GatewayError(
+    'json.invalid',
+    `${what}${offset === undefined ? '' : ` at offset ${offset}`}; send one JSON value in UTF-8 (RFC 8259)`,
+  );
 }
 
 function loneSurrogateAt(text: string): number {
