@@ -12,7 +12,9 @@ test_case[name] if {
 	answer(golden) == golden.expect
 }
 
+# Silent where only Rego is loaded, as by a gateway that runs the golden cases itself.
 test_each_rule_has_three_cases[name] if {
+	is_object(data.cases)
 	some topic, rule
 	data.rules[topic][rule].about
 	name := concat("/", [topic, rule])
