@@ -94,7 +94,7 @@ function schemaFault(schema: Readonly<Record<string, unknown>>): string | undefi
     compileValidator(schema);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'it does not compile';
+    return error instanceof Error ? (error.message.split(/[\n,]/)[0] ?? '') : 'it does not compile';
   }
 }
 

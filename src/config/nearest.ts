@@ -2,7 +2,7 @@
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = folded(name);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = wanted.length < 3 ? 1 : Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(wanted, folded(candidate));
     if (distance < bestDistance) {

@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 /** A watch on files, until it is closed. */
 export interface ConfigWatch {
   /** Watches these files from now on. Those that were watched before are compared with what they held then. */
-  follow(files: readonly string[]): void;
-  close(): void;
+  readonly follow: (files: readonly string[]) => void;
+  readonly close: () => void;
 }
 
 export interface WatchOptions {
