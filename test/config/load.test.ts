@@ -94,10 +94,10 @@ describe('a configuration that is right', () => {
   it('has names that no prototype answers to', (test) => {
     const folder = folderWith(test, { 'c.yaml': full, 'secrets/billing': 'x' });
     const { config } = loadConfig(join(folder, 'c.yaml'), { FILES_TOKEN: 'x' });
-    assert.ok(!('toString' in config.upstreams));
+    assert.equal(Reflect.has(config.upstreams, 'toString'), false);
     assert.equal(config.endpoints['support']?.upstreams[0]?.tools.length, 1);
     assert.deepEqual(Object.keys(config.upstreams['files']?.tools ?? {}), ['constructor']);
-    assert.ok(!('constructor' in (config.upstreams['billing']?.tools ?? { constructor: 1 })));
+    assert.equal(Reflect.has(config.upstreams['billing']?.tools ?? {}, 'constructor'), false);
   });
 
   it('knows its addresses and audiences', (test) => {
