@@ -14,7 +14,7 @@ export function postgresSettings(url: string, statementTimeoutMs: number): Clien
     connectionString: url,
     connectionTimeoutMillis: storeDeadlineMs,
     statement_timeout: statementTimeoutMs,
-    idle_in_transaction_session_timeout: maxTransactionMs,
+    idle_in_transaction_session_timeout: maxTransactionMs + 1_000,
     keepAlive: true,
     application_name: 'castellan',
     types: portTypes,
@@ -24,8 +24,10 @@ export function postgresSettings(url: string, statementTimeoutMs: number): Clien
 /** The `Db` port over a pool of PostgreSQL connections. A connection that a fault touched is thrown away; the next caller gets a new one. */
 export function postgresDb(url: string, maxConnections: number): Db {
   const pool = new Pool({ ...postgresSettings(url, 2_000), max: maxConnections, idleTimeoutMillis: 30_000 });
-  // A connection that dies while idle: the pool drops it, and whoever asks next opens another or is told.
+  // A connection that dies while nobody asks it: the pool drops it, and whoever asks next opens another or is told. The second listener is
+  // for connections that are lent out, between two statements of a transaction: without it their end would end the process.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   let closed = false;
 
   const withClient = async <T>(work: (client: PoolClient, untilMs: number) => Promise<T>): Promise<T> => {

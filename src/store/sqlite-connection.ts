@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { SqlValue } from '../model/ports.ts';
@@ -90,7 +90,9 @@ export function sqliteFault(error: unknown): SqliteFault {
 }
 
 function open(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const folder = dirname(path);
+  // Not recursively: a mistyped path should be told, not made (and Node 24 never returns from a recursive mkdir under /proc).
+  if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
   // Audit and keys are nobody else's to read; SQLite gives the files beside it the same mode.
   closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
