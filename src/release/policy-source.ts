@@ -54,6 +54,20 @@ export async function readPolicySource(path: string, testsPath: string | undefin
   };
 }
 
+/**
+ * The folder and its tests as `opa test policies policy-tests` sees them: files by path, and the two roots. Without the golden cases, which
+ * the interpreter takes seconds for: `golden-cases.ts` asks them of the compiled module.
+ */
+export function testProgram(source: PolicySource): { readonly files: Readonly<Record<string, string>>; readonly paths: readonly string[] } {
+  const under = (root: string, files: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(files).map(([name, text]) => [`${root}/${name}`, text]));
+  const tests = under('policy-tests', source.tests);
+  return {
+    files: { ...under('policies', source.files), ...tests },
+    paths: Object.keys(tests).length === 0 ? ['policies'] : ['policies', 'policy-tests'],
+  };
+}
+
 /** What `opa build --bundle` reads. */
 function isCompiled(name: string): boolean {
   return /\.rego$|(^|\/)data\.(json|ya?ml)$/.test(name);

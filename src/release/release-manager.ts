@@ -5,6 +5,7 @@ import type { Digest, ReleaseId } from '../model/ids.ts';
 import type { ActiveRelease } from '../model/ports.ts';
 import { openBuildCache, type BuildCache } from './build-cache.ts';
 import { gitCommit } from './git-commit.ts';
+import { readGoldenCases, runGoldenCases, type GoldenCase } from './golden-cases.ts';
 import { readPolicySource, type PolicySource } from './policy-source.ts';
 import { ReleaseEngine } from './release-engine.ts';
 import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
@@ -121,7 +122,7 @@ class FolderReleases implements ReleaseManager {
       this.#inForce = { ...last, source };
       if (last.release.commit !== commit) this.#relabel(this.#inForce, commit);
     } else {
-      await this.#activate(built, source, commit);
+      await this.#activate(built, source, readGoldenCases(source.cases), commit);
       this.#tell({
         kind: 'activated',
         id: this.#inForce?.release.id ?? '',
@@ -145,15 +146,18 @@ class FolderReleases implements ReleaseManager {
     return built;
   }
 
-  async #activate(built: BuiltRelease, source: PolicySource, commit: string | null): Promise<void> {
+  async #activate(
+    built: BuiltRelease,
+    source: InForce['source'],
+    goldenCases: readonly GoldenCase[],
+    commit: string | null,
+  ): Promise<void> {
     const module = await WebAssembly.compile(built.wasm);
     const open = async (): ReturnType<ReleaseManagerOptions['createEngine']> => this.#options.createEngine(module, built.data);
     const inner = await open();
     const engine = new ReleaseEngine(inner, open, this.#options.retireIdleMs ?? 30_000);
-    const fault = await smokeTest(
-      engine,
-      entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry)),
-    );
+    const entries = entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry));
+    const fault = (await smokeTest(engine, entries)) ?? (await runGoldenCases(engine, goldenCases));
     if (fault !== undefined || this.#isClosed) {
       await engine.close();
       throw new GatewayError('policy.invalid', fault ?? 'the gateway is stopping');
@@ -199,7 +203,7 @@ class FolderReleases implements ReleaseManager {
       const last = await this.#cache?.readLast();
       const built = last && (await this.#cache?.read(last.key));
       if (last === undefined || built === undefined) return;
-      await this.#activate(built, { digest: last.digest, testsDigest: 'none' } as unknown as PolicySource, last.commit);
+      await this.#activate(built, { digest: last.digest as Digest, testsDigest: 'sha256:' as Digest }, [], last.commit);
       this.#tell({ kind: 'resumed', id: releaseId(last.digest, last.commit), digest: last.digest, because });
     } catch (thrown) {
       this.#tell({ kind: 'refused', message: `the last good release cannot be resumed: ${String(thrown)}` });
