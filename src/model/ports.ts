@@ -3,6 +3,7 @@ import type { AuditRecord } from './audit-record.ts';
 import type { Entrypoint, PolicyAnswer, PolicyFault, Redaction } from './decision.ts';
 import type { Identity } from './identity.ts';
 import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
+import type { ToolFacts } from './input.ts';
 
 /** A value, or a promise of one where it is not at hand. */
 export type Awaitable<T> = T | Promise<T>;
@@ -62,10 +63,10 @@ export interface ActiveRelease {
   /** Top-level keys of the input that an entrypoint can read; `null` means all. */
   reads(entry: Entrypoint): ReadonlySet<string> | null;
   /**
-   * Whether `gateway/result` could answer anything but a plain allow for a result of this tool; absent or `true`: evaluate it. `false` only
-   * where it was proved, for every content and finding.
+   * Whether `gateway/result` could answer anything but a plain allow for a result of this tool: `false` only where it was proved for every
+   * result in which detectors found nothing. Absent: evaluate. `tool` is an object of the catalogue's snapshot; its identity is the key.
    */
-  resultMatters?(server: string, tool: string, labels: readonly string[]): boolean;
+  readonly resultMatters?: (tool: ToolFacts, hasFindings: boolean) => boolean;
 }
 
 /** Held calls. */

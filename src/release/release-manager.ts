@@ -9,6 +9,7 @@ import { readGoldenCases, runGoldenCases, type GoldenCase } from './golden-cases
 import { readPolicySource, type PolicySource } from './policy-source.ts';
 import { ReleaseEngine } from './release-engine.ts';
 import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
+import { resultMattersBy } from './result-proof.ts';
 import { smokeTest } from './smoke.ts';
 import { watchFolders } from './watch-folder.ts';
 
@@ -32,7 +33,8 @@ export async function createReleaseManager(options: ReleaseManagerOptions): Prom
 interface InForce {
   readonly release: ActiveRelease;
   readonly engine: ReleaseEngine;
-  readonly source: Pick<PolicySource, 'digest' | 'testsDigest'>;
+  /** Without files where a kept build was resumed: then nothing can be proved about it. */
+  readonly source: Pick<PolicySource, 'digest' | 'testsDigest'> & Partial<Pick<PolicySource, 'files'>>;
   readonly built: BuiltRelease;
 }
 
@@ -165,14 +167,14 @@ class FolderReleases implements ReleaseManager {
     for (const known of this.#engines) if (known.deref() === undefined) this.#engines.delete(known);
     this.#engines.add(new WeakRef(engine));
     const replaced = this.#inForce?.engine;
-    this.#inForce = { release: this.#release(built, engine, source.digest, commit), engine, source, built };
+    this.#inForce = { release: this.#release(built, engine, source, commit), engine, source, built };
     replaced?.retire();
   }
 
-  #release(built: BuiltRelease, engine: ReleaseEngine, digest: Digest, commit: string | null): ActiveRelease {
-    const reads = new Map(
-      Object.entries(built.entrypoints).map(([entry, info]) => [entry, info.reads && new Set(info.reads.map((path) => path[0] ?? ''))]),
-    );
+  #release(built: BuiltRelease, engine: ReleaseEngine, { digest, files }: InForce['source'], commit: string | null): ActiveRelease {
+    const reads = new Map(Object.entries(built.entrypoints).map(([entry, info]) => [entry, readKeys(info.reads)]));
+    const { partial } = this.#options;
+    const resultMatters = partial && files && resultMattersBy(built, files, partial);
     return {
       id: releaseId(digest, commit),
       digest,
@@ -180,12 +182,13 @@ class FolderReleases implements ReleaseManager {
       loadedAtMs: this.#now(),
       engine,
       reads: (entry: Entrypoint) => reads.get(entry) ?? null,
+      ...(resultMatters === undefined ? {} : { resultMatters }),
     };
   }
 
   /** The same policy under another commit: the engine stays. */
   #relabel(last: InForce, commit: string | null): void {
-    const release = this.#release(last.built, last.engine, last.release.digest, commit);
+    const release = this.#release(last.built, last.engine, last.source, commit);
     this.#inForce = { ...last, release: { ...release, loadedAtMs: last.release.loadedAtMs } };
     this.#tell({ kind: 'relabelled', id: release.id });
   }
@@ -236,6 +239,12 @@ class FolderReleases implements ReleaseManager {
   #now(): number {
     return (this.#options.now ?? Date.now)();
   }
+}
+
+/** The top-level keys of what is read. The time is always among them: builtins take it from the input, which no analysis of `input.…` shows. */
+function readKeys(paths: readonly (readonly string[])[] | null): ReadonlySet<string> | null {
+  const keys = paths?.map((path) => path[0]);
+  return keys === undefined || keys.includes(undefined) ? null : new Set(['at_ns', ...keys.filter((key) => key !== undefined)]);
 }
 
 /** `<commit or local>[-dirty]@<digest>`, both shortened. */

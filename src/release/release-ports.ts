@@ -10,7 +10,17 @@ export interface BuiltRelease {
   readonly data: string;
   /** What each entrypoint can read of the input: key paths, or `null` for everything. */
   readonly entrypoints: Readonly<Record<string, { readonly reads: readonly (readonly string[])[] | null }>>;
+  /** Packages and their rules; absent: nothing is proved about the release. */
+  readonly packages?: readonly { readonly path: string; readonly rules: readonly { readonly name: string }[] }[];
 }
+
+/** Partial evaluation, as `Opa.partial` of `src/rego` does it: one residue for each query of each case. */
+export type PartialEvaluation = (query: {
+  readonly files: Readonly<Record<string, string>>;
+  readonly bundle: boolean;
+  readonly unknowns: readonly string[];
+  readonly cases: readonly { readonly input: string; readonly queries: readonly string[] }[];
+}) => Promise<readonly (readonly { readonly outcome: string }[])[]>;
 
 export interface ReleaseManagerOptions {
   readonly source: { readonly kind: 'folder'; readonly path: string; readonly testsPath?: string | undefined };
@@ -18,6 +28,8 @@ export interface ReleaseManagerOptions {
   readonly build: (source: PolicySource, entrypoints: readonly Entrypoint[]) => Promise<BuiltRelease>;
   /** Runs the policy's own tests: `undefined` when they pass, else their report. Absent: none are run. */
   readonly test?: ((source: PolicySource) => Promise<string | undefined>) | undefined;
+  /** Lets the release say which results need no judging (`ActiveRelease.resultMatters`). Absent: all are judged. */
+  readonly partial?: PartialEvaluation | undefined;
   /** Brings a compiled release up. */
   readonly createEngine: (module: WebAssembly.Module, dataJson: string) => Promise<PolicyEngine>;
   /** What the compiler is, so that a cached build of another one is not used; such as OPA's version. */

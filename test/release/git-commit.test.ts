@@ -80,14 +80,15 @@ test('a release names its commit, and the next commit of the same files renames 
     await workshop.write({ 'policies/gateway.rego': policy('two') });
     await manager.reload();
     const second = manager.current();
-    assert.equal(second?.id, `${head.slice(0, 12)}-dirty@${second?.digest.slice(7, 19)}`);
+    assert.ok(second);
+    assert.equal(second.id, `${head.slice(0, 12)}-dirty@${second.digest.slice(7, 19)}`);
 
     git(workshop.root, 'commit', '-q', '-a', '-m', 'two');
     await manager.reload();
     const third = manager.current();
     assert.equal(third?.commit, git(workshop.root, 'rev-parse', 'HEAD'));
-    assert.equal(third.digest, second?.digest);
-    assert.equal(third.engine, second?.engine);
+    assert.equal(third.digest, second.digest);
+    assert.equal(third.engine, second.engine);
     assert.equal(workshop.builds, 2);
   } finally {
     await workshop.close();

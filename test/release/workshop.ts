@@ -52,6 +52,7 @@ export class Workshop {
         const { exit_code: exitCode, text } = await this.#opa.test(testProgram(source));
         return exitCode === 0 ? undefined : text;
       },
+      partial: async (query) => this.#opa.partial(query),
       createEngine: async (module, dataJson) => createPolicyEngine({ module, dataJson }),
       onEvent: (event) => this.events.push(event),
       recheckMs: 60_000,

@@ -1,0 +1,77 @@
+import type { Input, ToolFacts } from '../model/input.ts';
+import type { BuiltRelease, PartialEvaluation } from './release-ports.ts';
+
+/** The rule that has to be there: true where a rule has anything to say about a result. */
+const rule = 'result_matters';
+/**
+ * Everything that differs from call to call, which the compiler holds complete: a key left out would count as absent. What is known is the
+ * tool, and that no detector found anything.
+ */
+const unknowns = Object.keys({
+  at: true,
+  at_ns: true,
+  request: true,
+  identity: true,
+  arguments: true,
+  history: true,
+  session: true,
+  usage: true,
+  approval: true,
+  result: true,
+  tools: true,
+  items: true,
+  environment: true,
+} satisfies Record<Exclude<keyof Input, 'version' | 'phase' | 'target' | 'tool' | 'findings'>, true>);
+
+/**
+ * Finds out for which tools `gateway/result` can only ever pass a result on unchanged, when nothing was found in it. By partial evaluation
+ * of `data.gateway.result_matters` with the tool known and the rest unknown: only the outcome *never* counts as proof, and a release without
+ * that rule proves nothing. The first call of a tool is evaluated in full; the proof is made behind it.
+ */
+export function resultMattersBy(
+  built: BuiltRelease,
+  files: Readonly<Record<string, string>>,
+  partial: PartialEvaluation,
+): ((tool: ToolFacts, hasFindings: boolean) => boolean) | undefined {
+  const hasRule = built.packages?.some(({ path, rules }) => path === 'gateway' && rules.some(({ name }) => name === rule)) === true;
+  if (!hasRule) return undefined;
+  // By the object itself: facts belong to one snapshot of the catalogue and never change.
+  const silent = new WeakMap<ToolFacts, boolean>();
+  let asked: ToolFacts[] = [];
+
+  const prove = async (): Promise<void> => {
+    const tools = asked;
+    asked = [];
+    try {
+      const residues = await partial({
+        files,
+        bundle: true,
+        unknowns: unknowns.map((key) => `input.${key}`),
+        cases: tools.map((tool) => ({ input: knownOf(tool), queries: [`data.gateway.${rule}`] })),
+      });
+      tools.forEach((tool, index) => silent.set(tool, residues[index]?.[0]?.outcome === 'never'));
+    } catch {
+      // No proof: these tools' results go on being judged, which is always right.
+      for (const tool of tools) silent.set(tool, false);
+    }
+  };
+
+  return (tool, hasFindings) => {
+    if (hasFindings) return true;
+    const known = silent.get(tool);
+    if (known !== undefined) return !known;
+    silent.set(tool, false);
+    if (asked.push(tool) === 1) setImmediate(() => void prove());
+    return true;
+  };
+}
+
+function knownOf(tool: ToolFacts): string {
+  return JSON.stringify({
+    version: 1,
+    phase: 'result',
+    target: { kind: 'tool', server: tool.server, name: tool.name },
+    tool,
+    findings: [],
+  });
+}
