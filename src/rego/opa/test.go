@@ -58,7 +58,7 @@ type testResult struct {
 
 // opTest is `opa test`: the same runner, the same reporters, the same exit code.
 func opTest(raw json.RawMessage) (any, error) {
-	q := testQuery{TimeoutMs: 5000}
+	q := testQuery{TimeoutMs: 30_000} // six times that of stock OPA, which runs several times faster than WebAssembly
 	if err := decode(raw, &q); err != nil {
 		return nil, err
 	}
