@@ -48,7 +48,8 @@ async function freshSqlite(): Promise<FreshDatabase> {
 }
 
 async function freshPostgres(): Promise<FreshDatabase> {
-  if (postgresUrl === undefined) throw new Error('CASTELLAN_TEST_PG must be the URL of a PostgreSQL server where tests may create databases');
+  if (postgresUrl === undefined)
+    throw new Error('CASTELLAN_TEST_PG must be the URL of a PostgreSQL server where tests may create databases');
   const name = `castellan_test_${randomBytes(6).toString('hex')}`;
   await onPostgres(postgresUrl, `CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`);
   const url = new URL(postgresUrl);

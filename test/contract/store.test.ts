@@ -44,7 +44,10 @@ for (const engine of engines) {
 
     it('refuses a database that other texts made', async () => {
       await db.query("UPDATE schema_migration SET checksum = 'sha256:0' WHERE version = 2");
-      await assert.rejects(fresh.open(), { code: 'config.invalid', message: /migration 2 `approval` is not the text that made this database/ });
+      await assert.rejects(fresh.open(), {
+        code: 'config.invalid',
+        message: /migration 2 `approval` is not the text that made this database/,
+      });
     });
 
     it('puts a tenant on every table', async () => {
@@ -65,7 +68,10 @@ for (const engine of engines) {
 
     it('binds placeholders by number, in any order and more than once', async () => {
       await pin(db, 'fs', 'read', 7);
-      const rows = await db.query('SELECT digest, first_seen_ms FROM tool_pin WHERE tool = $2 AND upstream = $1 AND tool <> $1', ['fs', 'read']);
+      const rows = await db.query('SELECT digest, first_seen_ms FROM tool_pin WHERE tool = $2 AND upstream = $1 AND tool <> $1', [
+        'fs',
+        'read',
+      ]);
       assert.deepEqual(rows, [{ digest: 'd', first_seen_ms: 7 }]);
     });
 
@@ -82,7 +88,16 @@ for (const engine of engines) {
     });
 
     it('keeps any text that is Unicode, unchanged', async () => {
-      const texts = ['żółć', '日本語', '👩‍👩‍👧', 'e\u0301 is not é', '\u202eright to left', "'; DROP TABLE approval; --", '\ufffd\uffff\u0001', ''];
+      const texts = [
+        'żółć',
+        '日本語',
+        '👩‍👩‍👧',
+        'e\u0301 is not é',
+        '\u202eright to left',
+        "'; DROP TABLE approval; --",
+        '\ufffd\uffff\u0001',
+        '',
+      ];
       for (const text of texts) await pin(db, 'text', text);
       const rows = await db.query<{ tool: string }>("SELECT tool FROM tool_pin WHERE upstream = 'text'");
       assert.deepEqual(new Set(rows.map((row) => row.tool)), new Set(texts));
