@@ -201,6 +201,8 @@ class Pool implements PolicyEngine {
 
   /** Puts a spare in the place of `slot`, where one is up, and sees to the next spare. */
   #replace(slot: WorkerSlot): void {
+    const spareAt = this.#spares.indexOf(slot);
+    if (spareAt >= 0) this.#spares.splice(spareAt, 1);
     const at = this.#active.indexOf(slot);
     if (at >= 0) {
       this.#active.splice(at, 1);

@@ -67,7 +67,7 @@ const tool = (server: string, name: string, labels: readonly string[] = []): Too
 async function matter(facts: ToolFacts): Promise<boolean> {
   assert.ok(release.resultMatters);
   assert.equal(release.resultMatters(facts, false), true, 'before the proof every result is judged');
-  for (let wait = 0; wait < 100 && release.resultMatters?.(facts, false); wait++) await sleep(10);
+  for (let wait = 0; wait < 100 && release.resultMatters(facts, false); wait++) await sleep(10);
   return release.resultMatters(facts, false);
 }
 
