@@ -43,3 +43,23 @@ result := {
 	"limits": [],
 	"dry_run": _result_dry_run,
 }
+
+# METADATA
+# title: Can any rule say something about this result?
+# description: >-
+#   The gateway asks it by partial evaluation, once for each tool, with the result unknown and no findings: where no rule could ever fire,
+#   results of that tool in which nothing was found need no judging.
+result_matters if {
+	some topic, rule
+	some _ in data.rules[topic][rule].deny
+}
+
+result_matters if {
+	some topic, rule
+	some _ in data.rules[topic][rule].redact
+}
+
+result_matters if {
+	some topic, rule
+	some _ in data.rules[topic][rule].label
+}

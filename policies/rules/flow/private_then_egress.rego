@@ -19,12 +19,5 @@ deny contains {
 	input.phase == "call"
 	some tool_label in input.tool.labels
 	some label in data.flow.blocked_after[tool_label]
-	_carried(label)
-}
-
-_carried(label) if label in input.session.labels
-
-_carried(label) if {
-	some entry in input.history
-	label in entry.labels
+	label in input.session.labels
 }

@@ -5,7 +5,8 @@ import data.rules.flow.private_then_egress as rule
 
 _echo := fixture.on("everything", "echo", {}, ["egress"])
 
-_earlier(labels, same_session) := object.union(_echo, {"history": [{
+# What the gateway sends: the labels of the identity's history, whichever session they are from, are the labels of the session.
+_earlier(labels, same_session) := object.union(_echo, {"session": {"labels": labels}, "history": [{
 	"at": "2026-11-21T07:29:00.000Z",
 	"method": "tools/call",
 	"server": "files",
