@@ -1,0 +1,154 @@
+import type { Finding } from '../model/input.ts';
+import { isRawNumber, type Json, type JsonObject } from '../model/json.ts';
+import { toPointer } from '../model/json-pointer.ts';
+import { blobKeys, textOfBase64, textOfDataUri } from './blob.ts';
+import { embeddedJson, looksLikeJson, unescaped } from './embedded-json.ts';
+import type { Work } from './secret-matcher.ts';
+import { loadRules } from './secret-rules.ts';
+import { createStringScan, type ScanOptions, type StringFindings } from './string-scan.ts';
+
+/** What is looked for, and how much of a message is looked at. */
+export interface DetectorOptions extends ScanOptions {
+  /** Characters of all strings of one value together. What lies beyond is reported as `content.too_large`. */
+  readonly maxScanBytes: number;
+}
+
+/** The detectors of one configuration. Immutable; safe to share between calls. */
+export interface Detectors {
+  /**
+   * Every string of `value`, keys included, at any depth, and those inside JSON in text and inside base64; one finding for each detector
+   * and place, with a count and never the value. `content.too_large` says that a limit was reached and something may be missing.
+   * @param rootPointer where `value` lies in policy's input: `/arguments` or `/result`
+   */
+  scan(value: Json, rootPointer: string): readonly Finding[];
+  /**
+   * What is found in one string that goes by the name `key`, as text only: what is inside JSON or base64 is the caller's to open.
+   * @throws RangeError when `work` is used up: the answer would be incomplete
+   */
+  spans(key: string, value: string, work: Work): StringFindings | undefined;
+  /** A fresh allowance of work for one document. */
+  work(): Work;
+}
+
+/** Patterns may look at this many characters for each that is scanned, with a floor for short messages: some 30 ms for 1 MB. */
+const minWork = 2_000_000;
+const workPerCharacter = 4;
+
+/** JSON in text in JSON …: each level doubles the escapes, so an honest message has few. */
+const maxNesting = 8;
+
+/** Depth of objects and arrays, JSON in text included. */
+const maxDepth = 512;
+
+const none: readonly Finding[] = [];
+
+interface Counted {
+  readonly detector: string;
+  readonly pointer: string;
+  count: number;
+}
+
+/** Integers from here on may be the digits of a card or of an account. */
+const minDigits = 100_000_000;
+
+/** Builds the detectors: `secret.<rule>`, `pii.<kind>`, `hidden.<kind>`. Reads the rule set from beside this file. */
+export function createDetectors(options: DetectorOptions): Detectors {
+  const scanString = createStringScan(options, options.secrets ? loadRules() : { source: '', allow: [], rules: [] });
+  const numbersMatter = options.personalData.length > 0;
+  const work = (): Work => ({ left: Math.max(minWork, options.maxScanBytes * workPerCharacter) });
+
+  const scan = (value: Json, rootPointer: string): readonly Finding[] => {
+    let counts: Map<string, Counted> | undefined;
+    const steps: (string | number)[] = [];
+    const allowance = work();
+    let charactersLeft = options.maxScanBytes;
+
+    const report = (detector: string, count: number): void => {
+      const pointer = rootPointer + toPointer(steps);
+      counts ??= new Map<string, Counted>();
+      const known = counts.get(`${detector} ${pointer}`);
+      if (known === undefined) counts.set(`${detector} ${pointer}`, { detector, pointer, count });
+      else known.count += count;
+    };
+
+    const text = (key: string, string: string): void => {
+      charactersLeft -= key.length + string.length;
+      if (charactersLeft < 0) {
+        report('content.too_large', 1);
+        return;
+      }
+      const found = scanString(key, string, allowance);
+      if (allowance.left < 0) report('content.too_large', 1);
+      if (found === undefined) return;
+      for (const { detector } of found.key) report(detector, 1);
+      for (const { detector } of found.value) report(detector, 1);
+    };
+
+    const string = (key: string, value: string, depth: number, nesting: number): void => {
+      const c = value.charCodeAt(0);
+      // Without a backslash, what the strings of JSON in text say stands in the text as it is.
+      if ((c < 0x30 || c === 0x5b || c === 0x7b || c === 0xfeff) && value.includes('\\') && looksLikeJson(value)) {
+        const inner = nesting < maxNesting ? embeddedJson(value) : undefined;
+        if (inner !== undefined) {
+          charactersLeft -= key.length;
+          visit(key, inner, depth, nesting + 1);
+        } else text(key, unescaped(value));
+        return;
+      }
+      text(key, value);
+      if (c === 0x64 || c === 0x44) {
+        const inside = textOfDataUri(value);
+        if (inside !== undefined) text('', inside);
+      }
+    };
+
+    const visit = (key: string, value: Json, depth: number, nesting: number): void => {
+      if (charactersLeft < 0) return;
+      if (typeof value === 'string') string(key, value, depth, nesting);
+      else if (typeof value === 'number') {
+        if (numbersMatter && (value >= minDigits || value <= -minDigits)) text(key, String(value));
+      } else if (typeof value !== 'object' || value === null) return;
+      else if (depth >= maxDepth) report('content.too_large', 1);
+      else if (Array.isArray(value)) {
+        for (let i = 0; i < value.length; i++) {
+          if (nesting === 0) steps.push(i);
+          visit(key, (value as readonly Json[])[i] as Json, depth + 1, nesting);
+          if (nesting === 0) steps.pop();
+        }
+      } else if (isRawNumber(value)) text(key, value.rawJSON);
+      else members(value as JsonObject, depth, nesting);
+    };
+
+    const members = (object: JsonObject, depth: number, nesting: number): void => {
+      for (const key of Object.keys(object)) {
+        const value = object[key];
+        if (value === undefined) continue;
+        if (nesting === 0) steps.push(key);
+        if (typeof value !== 'string') text('', key);
+        visit(key, value, depth + 1, nesting);
+        if (nesting === 0) steps.pop();
+      }
+      if (typeof object['blob'] !== 'string' && typeof object['data'] !== 'string') return;
+      for (const key of blobKeys(object)) {
+        const inside = textOfBase64(object[key] as string);
+        if (inside === undefined) continue;
+        if (nesting === 0) steps.push(key);
+        visit('', inside, depth + 1, nesting);
+        if (nesting === 0) steps.pop();
+      }
+    };
+
+    visit('', value, 0, 0);
+    return counts === undefined ? none : [...counts.values()];
+  };
+
+  return {
+    scan,
+    work,
+    spans(key, value, allowance) {
+      const found = scanString(key, value, allowance);
+      if (allowance.left < 0) throw new RangeError('the scan of a string was given up: too much in it looks like secrets');
+      return found;
+    },
+  };
+}
