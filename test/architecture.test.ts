@@ -23,8 +23,8 @@ const layer: Readonly<Record<string, number>> = {
   http: 3,
   cli: 3,
   demo: 4,
-  app: 4,
-  main: 5,
+  app: 5,
+  main: 6,
   version: 0,
 };
 

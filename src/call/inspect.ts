@@ -20,15 +20,21 @@ export interface Inspected {
 
 /**
  * Stage 9: detectors, then `gateway/result` judges what came back, errors included. The answer is held whole until then. Where the
- * release provably has nothing to say on this tool's results, whatever they hold, policy is not asked.
+ * release provably has nothing to say on this tool's results and detectors found nothing, policy is not asked.
  */
-export async function inspect(parts: Parts, call: Call, reply: UpstreamReply, history: HistoryView): Promise<Inspected> {
+export async function inspect(
+  parts: Parts,
+  call: Call,
+  decision: Decision,
+  reply: UpstreamReply,
+  history: HistoryView,
+): Promise<Inspected> {
   const subject: JsonObject = reply.kind === 'result' ? reply.result : { error: reply.error };
+  const findings = parts.content().scan(subject, '/result');
   const { release } = call.snapshot;
   const { tool } = call;
-  if (tool !== undefined && release?.resultMatters?.(tool.server, tool.name, tool.labels) === false)
-    return passed(call, reply, subject, undefined, 0);
-  const findings = parts.content().scan(subject, '/result');
+  if (tool !== undefined && release?.resultMatters?.(tool, findings.length > 0) === false)
+    return passed(call, decision, reply, subject, undefined, 0);
   const input = buildInput(call, {
     entry: 'gateway/result',
     phase: 'result',
@@ -42,10 +48,10 @@ export async function inspect(parts: Parts, call: Call, reply: UpstreamReply, hi
   const judged = await decide(parts, release, 'gateway/result', input);
   // Approval has no meaning for what already happened: an answer that asks for it withholds.
   if (judged.effect === 'deny' || judged.effect === 'require_approval') return held(call, judged);
-  if (judged.redactions.length === 0) return passed(call, reply, subject, judged, 0);
+  if (judged.redactions.length === 0) return passed(call, decision, reply, subject, judged, 0);
   try {
     const { document, changed } = parts.content().redact({ result: subject }, judged.redactions);
-    return passed(call, reply, document['result'] as JsonObject, judged, changed);
+    return passed(call, decision, reply, document['result'] as JsonObject, judged, changed);
   } catch (error) {
     parts.observer.failed(call.id, error);
     return held(
@@ -63,13 +69,20 @@ function held(call: Call, judged: Decision): Inspected {
   return { answer: withheld(call, judged), judged, status: 'withheld', redacted: 0, labels: judged.labels };
 }
 
-function passed(call: Call, reply: UpstreamReply, subject: JsonObject, judged: Decision | undefined, redacted: number): Inspected {
+function passed(
+  call: Call,
+  decision: Decision,
+  reply: UpstreamReply,
+  subject: JsonObject,
+  judged: Decision | undefined,
+  redacted: number,
+): Inspected {
   const labels = judged?.labels ?? [];
   if (reply.kind === 'error') {
     const error = subject['error'];
     return { answer: { error: isJsonObject(error) ? error : {} }, judged, status: 'upstream_error', redacted, labels };
   }
-  const effect = redacted > 0 ? 'redact' : 'allow';
+  const effect = redacted > 0 ? 'redact' : decision.effect;
   return {
     answer: { result: stamped(subject, call, effect) },
     judged,

@@ -96,15 +96,24 @@ export class MessageLane {
       return;
     }
     const id = session.questionId();
+    const giveUp = (words: string): void => {
+      if (session.questions.delete(id)) void this.#refuse(message, words, outcome);
+    };
+    const timer = setTimeout(() => giveUp('the agent did not answer in time'), this.#parts.settings().questionTimeoutMs).unref();
+    const meta = params?.['_meta'];
     session.questions.set(id, {
       method: message.method,
       upstream: this.#upstream,
-      answer: (response) => void this.#forward(message, response, call),
+      progressToken: isJsonObject(meta) ? meta['progressToken'] : undefined,
+      answer: (response) => {
+        clearTimeout(timer);
+        void this.#forward(message, response, call);
+      },
     });
     const sent = this.#channel.send({ jsonrpc: '2.0', id, method: message.method, ...(params === undefined ? {} : { params }) });
     if (sent) return;
-    session.questions.delete(id);
-    await this.#refuse(message, 'the agent cannot be asked: it has no open stream', outcome);
+    clearTimeout(timer);
+    giveUp('the agent cannot be asked: it has no open stream');
   }
 
   /** The agent's answer to a question goes the way of every message of an agent's: judged, recorded, sent with a permit. */
@@ -193,6 +202,16 @@ export function upstreamSession(parts: Parts, origin: Origin, upstream: string):
   const { session } = origin;
   const owner = session.owner(upstream, (message) => unsolicited(parts, session, upstream, message));
   return parts.upstreams.session(upstream, owner);
+}
+
+/** Tells the upstreams that a session has used whether its agent listens now to what belongs to no call. */
+export function listenUpstreams(parts: Parts, session: Session, active: boolean): void {
+  const configured = new Set(parts.endpoint(session.endpoint)?.upstreamsFor('') ?? []);
+  for (const upstream of session.used()) {
+    if (!configured.has(upstream)) continue;
+    const owner = session.owner(upstream, (message) => unsolicited(parts, session, upstream, message));
+    parts.upstreams.session(upstream, owner).listen(active);
+  }
 }
 
 /** What an upstream sends outside of any call: judged in the name of the session's identity, for its standalone stream. */

@@ -50,6 +50,8 @@ export interface CallSettings {
   readonly callTimeoutMs: number;
   readonly approvalWaitMs: number;
   readonly maxCallsInFlight: number;
+  /** How long an agent may take to answer what an upstream asks it. */
+  readonly questionTimeoutMs: number;
   /** What the gateway calls itself toward agents: `serverInfo` of the initialize result. */
   readonly serverInfo: JsonObject;
 }

@@ -5,7 +5,7 @@ import type { AgentChannel, Answer, Arrival, Call, Snapshot } from './call.ts';
 import { permitFor } from './act.ts';
 import { judge } from './judge.ts';
 import { answerList } from './lists.ts';
-import { upstreamSession } from './messages.ts';
+import { listenUpstreams, upstreamSession } from './messages.ts';
 import { kindOf, methodTable } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord, refusedRecord } from './record.ts';
@@ -46,16 +46,15 @@ export class Pipeline {
     this.#stopping = true;
   }
 
-  /** Answers a request. Never rejects: every fault is an answer that says why. */
+  /**
+   * Answers a request. Every fault of the call itself is an answer that says why.
+   * @throws GatewayError `gateway.stopping`, `gateway.overloaded`: the request was not accepted at all
+   */
   async request(incoming: Incoming<RpcRequest>, channel: AgentChannel): Promise<Answer> {
     const { session, message } = incoming;
-    if (this.#stopping)
-      return this.#refused(incoming, new GatewayError('gateway.stopping', 'the gateway is stopping; repeat the request in a moment'));
+    if (this.#stopping) throw new GatewayError('gateway.stopping', 'the gateway is stopping; repeat the request in a moment');
     if (this.#inFlight >= this.#parts.settings().maxCallsInFlight) {
-      return this.#refused(
-        incoming,
-        new GatewayError('gateway.overloaded', 'the gateway has too many calls in flight; repeat the request in a moment'),
-      );
+      throw new GatewayError('gateway.overloaded', 'the gateway has too many calls in flight; repeat the request in a moment');
     }
     if (session.inflight.has(message.id))
       return this.#refused(incoming, new GatewayError('rpc.invalid', 'a request with this id is in flight in this session'));
@@ -89,6 +88,11 @@ export class Pipeline {
     session.questions.delete(message.id);
     session.identity = identity;
     question.answer(message);
+  }
+
+  /** The agent of a session opened, or lost, the stream that carries what belongs to no call. */
+  listen(session: Session, active: boolean): void {
+    listenUpstreams(this.#parts, session, active);
   }
 
   /** Records a request that never became a call, and gives the error as it goes out. */
@@ -203,6 +207,11 @@ export class Pipeline {
       if (typeof id === 'string' || typeof id === 'number') session.inflight.get(id)?.abort.abort();
     } else if (method === 'notifications/roots/list_changed') {
       await this.#toEvery({ call, upstream: null, outgoing: (subject) => subject }, 'notification', params, decision);
+    } else if (method === 'notifications/progress') {
+      const upstream = session.questionOf(params['progressToken']);
+      if (upstream === undefined) return;
+      const permit = permitFor(upstream, { kind: 'notification', method, params }, decision, call.id);
+      await upstreamSession(this.#parts, call, upstream).notify(permit);
     }
   }
 

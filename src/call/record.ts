@@ -79,7 +79,13 @@ function common(call: Call): Omit<AuditRecord, 'v' | 'kind' | 'at'> {
     kind: target.kind,
     server: target.server,
     name: target.name,
-    ...(tool === undefined ? {} : { exposed: tool.exposed_name, definition_digest: tool.definition_digest }),
+    ...(tool === undefined
+      ? {}
+      : {
+          exposed: tool.exposed_name,
+          definition_digest: tool.definition_digest,
+          ...(tool.labels.length === 0 ? {} : { labels: tool.labels }),
+        }),
     arguments_digest: call.subjectDigest,
     bytes: arrival.bytes,
   };

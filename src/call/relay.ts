@@ -85,7 +85,7 @@ async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: A
   // Messages that came before the answer reach the agent before it.
   await lane.drain();
   const inspectMs = performance.now();
-  const inspected = await inspect(parts, call, reply, judged.history);
+  const inspected = await inspect(parts, call, judged.decision, reply, judged.history);
   parts.observer.stage('inspect', performance.now() - inspectMs);
   parts.observer.finished(call.method, upstream, parts.now() - call.arrival.receivedAtMs, upstreamMs);
   const outcome = {

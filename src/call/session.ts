@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Identity } from '../model/identity.ts';
 import { identityKey } from '../model/identity.ts';
 import type { SessionId } from '../model/ids.ts';
-import type { JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from '../model/json.ts';
 import type { SessionOwner, UpstreamMessage } from '../upstream/types.ts';
 import type { AgentChannel } from './call.ts';
 import type { RpcId, RpcResponse } from './rpc.ts';
@@ -16,6 +16,8 @@ export interface Inflight {
 export interface PendingQuestion {
   readonly method: string;
   readonly upstream: string;
+  /** Under which the upstream wants to hear how far the agent is. */
+  readonly progressToken: Json | undefined;
   answer(response: RpcResponse): void;
 }
 
@@ -93,14 +95,21 @@ export class Session {
     return lane;
   }
 
-  /** Names of the upstreams that this session has used. */
-  usedUpstreams(): readonly string[] {
+  /** Names of the upstreams that this session has used: one that it never used has nothing to tell it. */
+  used(): readonly string[] {
     return [...this.#owners.keys()];
   }
 
   /** A fresh id for a request of an upstream toward the agent: upstream ids never reach an agent, so two upstreams cannot collide. */
   questionId(): RpcId {
     return `q${this.#nextQuestion++}`;
+  }
+
+  /** The upstream whose open request asked for progress under this token. */
+  questionOf(progressToken: Json | undefined): string | undefined {
+    if (progressToken === undefined) return undefined;
+    for (const question of this.questions.values()) if (question.progressToken === progressToken) return question.upstream;
+    return undefined;
   }
 
   /** Ends the session here: calls in flight are cancelled, open questions dropped. Its upstream sessions are closed by who opened them. */

@@ -19,7 +19,7 @@ const corsHeaders = 'authorization, content-type, accept, mcp-session-id, mcp-pr
 export function guard(options: GuardOptions): (request: Request, response: Response, next: NextFunction) => void {
   return (request, response, next) => {
     const host = request.headers.host?.toLowerCase() ?? '';
-    if (!options.allowedHosts().has(hostName(host)) && !options.allowedHosts().has(host)) {
+    if (!options.allowedHosts().has(host)) {
       refuse(
         options,
         request,
@@ -57,11 +57,4 @@ export function guard(options: GuardOptions): (request: Request, response: Respo
 function refuse(options: GuardOptions, request: Request, response: Response, error: GatewayError): void {
   options.onRefusal(error, request);
   response.status(error.httpStatus).json({ jsonrpc: '2.0', id: null, error: { code: error.rpcCode, message: error.message } });
-}
-
-/** The name in a Host header without its port. */
-function hostName(host: string): string {
-  if (host.startsWith('[')) return host.slice(0, host.indexOf(']') + 1);
-  const colon = host.lastIndexOf(':');
-  return colon < 0 ? host : host.slice(0, colon);
 }

@@ -73,6 +73,17 @@ export function createApp(ports: ServerPorts): Express {
   return app;
 }
 
+/** Metrics alone, for a port of their own. */
+export function metricsApp(metrics: NonNullable<ServerPorts['metrics']>): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.get('/metrics', async (_request, response) => {
+    const { contentType, text } = await metrics();
+    response.type(contentType).send(text);
+  });
+  return app;
+}
+
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;

@@ -38,6 +38,8 @@ export interface AuditSubject {
   readonly server: string | null;
   readonly name: string;
   readonly exposed?: string;
+  /** The tool's trusted labels. */
+  readonly labels?: readonly string[];
   readonly arguments_digest?: string;
   readonly definition_digest?: string;
   readonly bytes: number;

@@ -6,12 +6,12 @@ const maxInitialPages = 4_096;
  * V8 accepts the module (a rule with a very large literal exceeds V8's limit on the size of a function).
  * @throws WebAssembly.CompileError
  */
-export function hostBuiltinsOf(policy: Uint8Array<ArrayBuffer>): string[] {
-  const module = new WebAssembly.Module(policy);
+export function hostBuiltinsOf(policy: Uint8Array<ArrayBuffer> | WebAssembly.Module): string[] {
+  const module = policy instanceof WebAssembly.Module ? policy : new WebAssembly.Module(policy);
   const refuse = (): never => {
     throw new Error('a policy called its host while it was inspected');
   };
-  const memory = new WebAssembly.Memory({ initial: Math.min(maxInitialPages, 16 + Math.ceil(policy.length / pageBytes)) });
+  const memory = new WebAssembly.Memory({ initial: policy instanceof WebAssembly.Module ? maxInitialPages : Math.min(maxInitialPages, 16 + Math.ceil(policy.length / pageBytes)) });
   const env = {
     memory,
     opa_abort: refuse,

@@ -1,0 +1,173 @@
+import type { AdminDoor } from './app-identity.ts';
+import type { AuditLogOptions } from './audit/open.ts';
+import { readAudit, type AuditFilter } from './audit/read.ts';
+import { parseHead, verifyAudit, type Verification } from './audit/verify.ts';
+import type { KeyRequest, KeyRow } from './cli/application.ts';
+import type { Config } from './config/schema-types.ts';
+import type { AdminPorts } from './http/admin.ts';
+import type { Readiness } from './http/server.ts';
+import type { Effect } from './model/decision.ts';
+import { GatewayError } from './model/errors.ts';
+import type { TenantId } from './model/ids.ts';
+import type { JsonObject } from './model/json.ts';
+import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from './model/ports.ts';
+import type { Log } from './observe/log.ts';
+import type { StoreOptions } from './store/open.ts';
+
+/** Where a configuration keeps its data. */
+export function storeOptions(config: Config): StoreOptions {
+  const { postgres, sqlite } = config.store;
+  if (postgres !== undefined) return { kind: 'postgres', url: postgres.url.reveal(), maxConnections: postgres.connections };
+  if (sqlite !== undefined) return { kind: 'sqlite', path: sqlite.path };
+  throw new TypeError('a store is one of `sqlite` and `postgres`: the configuration was checked for it');
+}
+
+/** How the audit log's worker opens the same database. */
+export function auditStore(config: Config): AuditLogOptions {
+  const store = storeOptions(config);
+  const storeModule = new URL(import.meta.url.endsWith('.ts') ? './store/open.ts' : './store/open.js', import.meta.url).href;
+  return {
+    storeModule,
+    storeOptions: store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : store,
+  };
+}
+
+const dayMs = 86_400_000;
+
+/** Makes a key within the bounds that the configuration sets. @throws GatewayError `request.invalid` */
+export async function createKey(
+  keys: ApiKeyBook,
+  config: Config,
+  request: KeyRequest,
+  createdBy: string,
+  nowMs: number,
+): Promise<{ id: string; key: string }> {
+  const { max_lifetime_days: maxDays } = config.api_keys;
+  if (request.expires_in_s * 1000 > maxDays * dayMs)
+    throw new GatewayError(
+      'request.invalid',
+      `a key lives ${maxDays} days at most; the configuration says so under \`api_keys.max_lifetime_days\``,
+    );
+  const tenant = config.tenant as TenantId;
+  const made = await keys.create(
+    {
+      tenant,
+      subject: request.name,
+      groups: request.groups,
+      scopes: request.scopes,
+      createdBy,
+      expiresAtMs: nowMs + request.expires_in_s * 1000,
+    },
+    nowMs,
+  );
+  return { id: made.key.id, key: made.token };
+}
+
+/** A key as it is shown. */
+export function keyRow(key: ApiKey): KeyRow {
+  const { id, subject: name, groups, scopes, expiresAtMs, revokedAtMs, lastUsedAtMs } = key;
+  return { id, name, groups, scopes, expiresAtMs, revokedAtMs, lastUsedAtMs };
+}
+
+function keyRequest(body: JsonObject, config: Config): KeyRequest {
+  const { name, groups = [], scopes = [], expires_in_s: expires = config.api_keys.default_lifetime_days * 86_400 } = body;
+  if (typeof name !== 'string' || name === '' || name.length > 200)
+    throw new GatewayError('request.invalid', '`name` must be a text of 1 to 200 characters');
+  if (typeof expires !== 'number' || !Number.isInteger(expires) || expires < 1)
+    throw new GatewayError('request.invalid', '`expires_in_s` must be seconds');
+  return { name, groups: texts('groups', groups), scopes: texts('scopes', scopes), expires_in_s: expires };
+}
+
+function texts(name: string, value: unknown): string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value as string[];
+  throw new GatewayError('request.invalid', `\`${name}\` must be a list of texts`);
+}
+
+export interface AdminRooms {
+  readonly db: Db;
+  readonly keys: ApiKeyBook;
+  readonly audit: AuditLog;
+  readonly approvals: ApprovalBook;
+  readonly reload: () => Promise<unknown>;
+  readonly doors: () => AdminDoor | undefined;
+  readonly config: () => Config;
+  readonly parse: AdminPorts['parse'];
+  readonly readiness: () => Promise<Readiness>;
+  readonly log: Log;
+  readonly refused: AdminPorts['refused'];
+}
+
+/** The admin API's view of the rooms. */
+export function openAdminPorts(rooms: AdminRooms): AdminPorts {
+  const { db, keys, audit, approvals, log } = rooms;
+  const door = (): AdminDoor => {
+    const found = rooms.doors();
+    if (found === undefined) throw new GatewayError('not_found', 'the admin API is not enabled');
+    return found;
+  };
+  return {
+    authenticate: (authorization) => door().authenticate({ authorization }),
+    challenge: (error) => rooms.doors()?.challenge(error),
+    approvals,
+    audit,
+    readAudit: async (tenant, query) => {
+      await audit.flush();
+      return readAudit(db, auditFilter(tenant, query));
+    },
+    verifyAudit: async (tenant, head) => {
+      await audit.flush();
+      return verify(db, tenant, head);
+    },
+    keys: {
+      create: (_tenant, body, nowMs) => createKey(keys, rooms.config(), keyRequest(body, rooms.config()), 'admin', nowMs),
+      list: async (tenant) => (await keys.list(tenant)).map(keyRow),
+      revoke: async (tenant, id, nowMs) => {
+        await keys.revoke(tenant, id, nowMs);
+        return true;
+      },
+    },
+    reload: rooms.reload,
+    status: async () => {
+      const { ready, detail } = await rooms.readiness();
+      return { ready, ...detail };
+    },
+    parse: rooms.parse,
+    refused: rooms.refused,
+    failed: (error) => log.error('admin.failed', { error }),
+    now: Date.now,
+  };
+}
+
+/** Checks the chain of a tenant's log. */
+export function verify(db: Db, tenant: string, head: string | undefined): Promise<Verification> {
+  return verifyAudit(db, { tenant, ...(head === undefined ? {} : { head: parseHead(head) }) });
+}
+
+function auditFilter(tenant: string, query: URLSearchParams): AuditFilter {
+  const text = (name: string): string | undefined => query.get(name) ?? undefined;
+  const whole = (name: string): number | undefined => {
+    const value = query.get(name);
+    if (value === null) return undefined;
+    const parsed = Number(value);
+    if (!Number.isSafeInteger(parsed) || parsed < 0) throw new GatewayError('request.invalid', `\`${name}\` must be a whole number`);
+    return parsed;
+  };
+  const given = {
+    tool: text('tool'),
+    server: text('server'),
+    endpoint: text('endpoint'),
+    method: text('method'),
+    effect: text('effect') as Effect | undefined,
+    rule: text('rule'),
+    release: text('release'),
+    callId: text('call'),
+    kind: text('kind') as AuditFilter['kind'],
+    sinceMs: whole('since_ms'),
+    untilMs: whole('until_ms'),
+    beforeSeq: whole('before_seq'),
+    limit: Math.min(whole('limit') ?? 100, 1000),
+  };
+  const subject = text('identity');
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { tenant, ...set, ...(subject === undefined ? {} : { identity: { subject } }) } as AuditFilter;
+}

@@ -1,0 +1,114 @@
+import type { Config, EndpointConfig, UpstreamConfig } from './config/schema-types.ts';
+import { revealed } from './config/secret.ts';
+import type { Digest } from './model/ids.ts';
+import type { JsonObject } from './model/json.ts';
+import { buildEndpoint, type EndpointOptions, type EndpointView } from './upstream/endpoint.ts';
+import type { Catalogue } from './upstream/catalogue.ts';
+import type { UpstreamCredential, UpstreamOptions, UpstreamTransport } from './upstream/types.ts';
+
+/** The upstreams of a configuration, as the upstream room takes them. */
+export function upstreamOptions(config: Config): readonly UpstreamOptions[] {
+  return Object.entries(config.upstreams).map(([name, upstream]) => ({
+    name,
+    transport: transportOf(upstream),
+    credential: credentialOf(upstream),
+    timeoutMs: upstream.timeout_ms,
+    maxResponseBytes: upstream.max_response_bytes,
+    tools: Object.fromEntries(
+      Object.entries(upstream.tools).map(([tool, { labels, digest }]) => [
+        tool,
+        { labels, ...(digest === undefined ? {} : { digest: digest as Digest }) },
+      ]),
+    ),
+    defaultLabels: upstream.labels,
+    pinning: upstream.pinning,
+    idempotentTools: Object.entries(upstream.tools).flatMap(([tool, { idempotent }]) => (idempotent ? [tool] : [])),
+    allowPrivateNetwork: (upstream.http ?? upstream.sse)?.allow_private_network ?? true,
+    offer: upstream.offer,
+  }));
+}
+
+function transportOf({ http, sse, stdio }: UpstreamConfig): UpstreamTransport {
+  if (http !== undefined) return { kind: 'http', url: http.url, headers: plain(http.headers) };
+  if (sse !== undefined) return { kind: 'sse', url: sse.url, headers: plain(sse.headers) };
+  if (stdio !== undefined) return { kind: 'stdio', command: stdio.command, args: stdio.args, env: plain(stdio.env), cwd: stdio.cwd };
+  throw new TypeError('an upstream has one of `http`, `sse` and `stdio`: the configuration was checked for it');
+}
+
+function plain(values: Readonly<Record<string, Parameters<typeof revealed>[0]>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, revealed(value)]));
+}
+
+function credentialOf({ credential }: UpstreamConfig): UpstreamCredential {
+  if (credential?.static !== undefined) {
+    const { header, scheme, value } = credential.static;
+    return { kind: 'static', header, value: scheme === undefined ? value.reveal() : `${scheme} ${value.reveal()}` };
+  }
+  if (credential?.client_credentials !== undefined) {
+    const { issuer, client_id: clientId, client_secret: secret, scope, resource } = credential.client_credentials;
+    return {
+      kind: 'client_credentials',
+      issuer,
+      clientId,
+      clientSecret: secret.reveal(),
+      ...(scope === undefined ? {} : { scope }),
+      ...(resource === undefined ? {} : { resource }),
+    };
+  }
+  return { kind: 'none' };
+}
+
+function endpointOptions(name: string, endpoint: EndpointConfig): EndpointOptions {
+  return {
+    name,
+    upstreams: endpoint.upstreams.map(({ name: upstream, tools, exclude }) => ({ upstream, tools, exclude })),
+    rename: endpoint.rename,
+    variants: endpoint.variants.map((variant) => ({
+      ...variant,
+      pin: variant.pin as JsonObject,
+      narrow: variant.narrow as Readonly<Record<string, JsonObject>>,
+    })),
+  };
+}
+
+/** The endpoints of a configuration over the catalogue as it is now; built again only when either changed. */
+export class Endpoints {
+  readonly #catalogue: () => Catalogue;
+  #config: Config;
+  #views = new Map<string, EndpointView>();
+
+  constructor(config: Config, catalogue: () => Catalogue) {
+    this.#config = config;
+    this.#catalogue = catalogue;
+  }
+
+  use(config: Config): void {
+    this.#config = config;
+    this.#views = new Map();
+  }
+
+  names(): readonly string[] {
+    return Object.keys(this.#config.endpoints);
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#config.endpoints, name);
+  }
+
+  /** Whether an endpoint has this upstream behind it. */
+  uses(name: string, upstream: string): boolean {
+    return this.#config.endpoints[name]?.upstreams.some((one) => one.name === upstream) === true;
+  }
+
+  view(name: string): EndpointView | undefined {
+    const catalogue = this.#catalogue();
+    const kept = this.#views.get(name);
+    if (kept?.revision === catalogue.revision) return kept;
+    const endpoint = this.has(name) ? this.#config.endpoints[name] : undefined;
+    if (endpoint === undefined) return undefined;
+    const built = buildEndpoint(catalogue, endpointOptions(name, endpoint));
+    const view = endpoint.instructions === undefined ? built : { ...built, instructions: endpoint.instructions };
+    this.#views.set(name, view);
+    return view;
+  }
+}

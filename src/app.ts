@@ -1,0 +1,55 @@
+import { createKey, keyRow, storeOptions, verify } from './app-admin.ts';
+import { startGateway } from './app-gateway.ts';
+import { policyTools, tryPolicy } from './app-policy.ts';
+import type { Application } from './cli/application.ts';
+import { loadConfig } from './config/load.ts';
+import { GatewayError } from './model/errors.ts';
+import type { TenantId } from './model/ids.ts';
+import { createApiKeyBook } from './store/api-keys.ts';
+import { openDb } from './store/open.ts';
+
+/** The rooms joined to what the commands need: nothing else builds one. */
+export const application: Application = {
+  startGateway,
+  policy: policyTools,
+  async checkSetup(configPath, env) {
+    try {
+      const { config } = loadConfig(configPath, env);
+      const policy = await tryPolicy(config.policy);
+      return { ...policy, upstreams: Object.keys(config.upstreams).length, endpoints: Object.keys(config.endpoints).length };
+    } catch (error) {
+      if (error instanceof GatewayError)
+        return { problems: error.message.split('\n'), upstreams: 0, endpoints: 0, release: null, tests: 0 };
+      throw error;
+    }
+  },
+  async verifyAudit(configPath, env, head) {
+    const { config } = loadConfig(configPath, env);
+    const db = await openDb(storeOptions(config));
+    try {
+      return await verify(db, config.tenant, head);
+    } finally {
+      await db.close();
+    }
+  },
+  async keys(configPath, env) {
+    const { config } = loadConfig(configPath, env);
+    const db = await openDb(storeOptions(config));
+    const book = createApiKeyBook(db);
+    const tenant = config.tenant as TenantId;
+    return {
+      create: (request) => createKey(book, config, request, 'operator', Date.now()),
+      list: async () => (await book.list(tenant)).map(keyRow),
+      revoke: async (id) => {
+        await book.revoke(tenant, id, Date.now());
+        return true;
+      },
+      close: () => db.close(),
+    };
+  },
+  async runDemo(options) {
+    // Loaded only here: the demo's provider and servers are development packages that production leaves out.
+    const { runDemo } = await import('./demo/demo.ts');
+    return runDemo({ ...options, startGateway });
+  },
+};
