@@ -20,7 +20,7 @@ export interface Detectors {
    * and place, with a count and never the value. `content.too_large` says that a limit was reached and something may be missing.
    * @param rootPointer where `value` lies in policy's input: `/arguments` or `/result`
    */
-  scan(value: Json, rootPointer: string): readonly Finding[];
+  readonly scan: (value: Json, rootPointer: string) => readonly Finding[];
   /**
    * What is found in one string that goes by the name `key`, as text only: what is inside JSON or base64 is the caller's to open.
    * @throws RangeError when `work` is used up: the answer would be incomplete

@@ -29,7 +29,7 @@ export interface Redactor {
    * excepted. The document given is not changed, and shares with the answer what did not change.
    * @throws GatewayError `policy.withheld` or RangeError where a redaction cannot be applied safely: the caller then refuses or withholds
    */
-  redact(document: JsonObject, redactions: readonly Redaction[]): Redacted;
+  readonly redact: (document: JsonObject, redactions: readonly Redaction[]) => Redacted;
 }
 
 /**
