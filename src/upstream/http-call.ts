@@ -29,6 +29,8 @@ export interface HttpCallPort<State extends HttpState> {
   giveUp(state: State, id: number, why: string): void;
   retrySafe(message: OutgoingRequest): boolean;
   settled(call: HttpCall<State>): void;
+  /** The connection failed. */
+  unreachable(): void;
 }
 
 const maxResumes = 5;
@@ -141,7 +143,10 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
     if (kind === 'too_large') {
       if (this.#state !== undefined) this.#port.giveUp(this.#state, this.#id, 'the answer is too large');
       this.#fault('upstream.too_large', why, true, cause);
-    } else if (kind === 'protocol') this.#fault('upstream.protocol', why, sent, cause);
+      return;
+    }
+    if (kind === 'network') this.#port.unreachable();
+    if (kind === 'protocol') this.#fault('upstream.protocol', why, sent, cause);
     else if (!sent) this.#fault('upstream.unreachable', why, false, cause);
     else this.#onCut(why, cause);
   }

@@ -157,6 +157,10 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
     return this.#parts.retrySafe(message.method, message.params);
   }
 
+  unreachable(): void {
+    this.#parts.events.onUnreachable();
+  }
+
   settled(call: HttpCall<Session>): void {
     this.#calls.delete(call);
   }

@@ -74,6 +74,9 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
   retrySafe(): boolean {
     return true;
   }
+  unreachable(): void {
+    // The channel that asked for the session tells it.
+  }
   settled(): void {
     // It is not counted as a call.
   }

@@ -3,11 +3,11 @@ import { Correlator } from './correlator.ts';
 import type { CredentialSource } from './credentials.ts';
 import { fault, faultCodeOf, openFault, reasonOf } from './faults.ts';
 import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
-import { HttpExchange } from './http-exchange.ts';
 import { httpOnce } from './http-once.ts';
 import type { HttpTarget } from './http-target.ts';
 import { Inbox } from './inbox.ts';
 import { openedWithin } from './opened-within.ts';
+import { openSseStream } from './sse-stream.ts';
 import type { RequestOptions, UpstreamReply } from './types.ts';
 import { answerText, errorCodeOf, notificationText, parseMessage } from './wire.ts';
 
@@ -96,16 +96,10 @@ export class SseChannel implements Channel {
   async #connect(): Promise<SseConnection> {
     const { upstream, target, credentials, introduction, timeoutMs, maxMessageBytes, events } = this.#parts;
     const generation = ++this.#opens;
-    const headers = [...target.headers, ...(await credentials.fetch())];
-    const postHeaders = ['content-type', 'application/json', 'accept-encoding', 'identity', ...headers];
+    const credential = await credentials.fetch();
+    const headers = [...target.headers, ...credential];
     let path = '';
-    const post = async (text: string): Promise<void> => {
-      const outcome = await httpOnce(target.calls, { method: 'POST', path, headers: postHeaders, body: text }, timeoutMs);
-      if (outcome.kind === 'failure') throw fault('upstream.unreachable', upstream, outcome.failure.why, outcome.failure.cause);
-      if (outcome.status === 401 || outcome.status === 403) throw fault('upstream.credential', upstream, `status ${outcome.status}`);
-      if (outcome.status >= 300)
-        throw fault(outcome.status >= 500 ? 'upstream.unreachable' : 'upstream.protocol', upstream, `status ${outcome.status}`);
-    };
+    const post = (text: string): Promise<void> => this.#post(path, headers, text);
     const inbox = new Inbox(`r${generation}.`, {
       answer: (id, answer) => void post(answerText(id, answer)).catch((error: unknown) => this.#log('answer_failed', error)),
       onListChanged: (kind) => events.onListChanged(kind),
@@ -117,73 +111,42 @@ export class SseChannel implements Channel {
       });
       return true;
     });
-    const stream = await new Promise<HttpExchange>((resolve, reject) => {
-      const end = (why: string, cause?: unknown): void => {
-        clearTimeout(timer);
+    const stream = await openSseStream({
+      ...{ upstream, target, headers, timeoutMs, maxMessageBytes },
+      onMessage: (data, bytes) => this.#onMessage(data, bytes, correlator, inbox),
+      onEnd: (code, why) => {
+        if (code === 'upstream.credential') credentials.refused(credential);
         if (this.#connection?.correlator === correlator) this.#connection = undefined;
-        reject(fault('upstream.unreachable', upstream, why, cause));
-        correlator.failAll('upstream.unreachable', why);
-      };
-      const exchange = new HttpExchange(
-        {
-          onBody: (status) => {
-            if (status === 401 || status === 403) {
-              credentials.refused(headers.slice(target.headers.length));
-              reject(fault('upstream.credential', upstream, `status ${status}`));
-            }
-            end(`the stream was refused with status ${status}`);
-          },
-          onEvent: (type, data, bytes) => {
-            if (type === 'endpoint') {
-              const named = URL.canParse(data, target.url.href) ? new URL(data, target.url) : undefined;
-              if (named?.origin === target.url.origin) {
-                // Only the first one counts: a later one could redirect calls in flight.
-                if (path === '') path = named.pathname + named.search;
-                clearTimeout(timer);
-                resolve(exchange);
-              } else {
-                exchange.cancel();
-                reject(fault('upstream.protocol', upstream, 'the endpoint event names another origin'));
-                end('the endpoint event names another origin');
-              }
-            } else if (type === undefined || type === 'message') {
-              this.#onMessage(data, bytes, correlator, inbox);
-            }
-            return 'more';
-          },
-          onStreamEnd: () => end('the stream ended'),
-          onFailure: (failure) => {
-            if (failure.kind === 'too_large') correlator.failAll('upstream.too_large', failure.why);
-            end(failure.why, failure.cause);
-          },
-        },
-        maxMessageBytes,
-        true,
-      );
-      const timer = setTimeout(() => {
-        exchange.cancel();
-        end('no endpoint event came in time');
-      }, timeoutMs);
-      target.streams.dispatch(
-        { path: target.path, method: 'GET', headers: ['accept', 'text/event-stream', 'accept-encoding', 'identity', ...headers] },
-        exchange,
-      );
+        correlator.failAll(code, why);
+      },
     });
+    path = stream.path;
     try {
       const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
       const reply = await correlator.request(message, { timeoutMs, onMessage: () => undefined }, undefined);
-      if (reply.kind === 'error')
+      if (reply.kind === 'error') {
         throw fault('upstream.protocol', upstream, `initialize was refused with code ${errorCodeOf(reply.error)}`);
+      }
       const handshake = readHandshake(reply.result);
       await post(notificationText('notifications/initialized', undefined));
       if (this.#closed) throw fault('upstream.unreachable', upstream, 'the session was closed while it was opened');
-      this.#connection = { correlator, inbox, handshake, post, end: () => stream.cancel() };
+      this.#connection = { correlator, inbox, handshake, post, end: () => stream.close() };
       if (generation > 1) events.onReopened();
       return this.#connection;
     } catch (error) {
-      stream.cancel();
+      stream.close();
       throw error;
     }
+  }
+
+  async #post(path: string, headers: readonly string[], body: string): Promise<void> {
+    const { upstream, target, timeoutMs } = this.#parts;
+    const all = ['content-type', 'application/json', 'accept-encoding', 'identity', ...headers];
+    const outcome = await httpOnce(target.calls, { method: 'POST', path, headers: all, body }, timeoutMs);
+    if (outcome.kind === 'failure') throw fault('upstream.unreachable', upstream, outcome.failure.why, outcome.failure.cause);
+    const { status } = outcome;
+    if (status === 401 || status === 403) throw fault('upstream.credential', upstream, `status ${status}`);
+    if (status >= 300) throw fault(status >= 500 ? 'upstream.unreachable' : 'upstream.protocol', upstream, `status ${status}`);
   }
 
   #onMessage(data: string, bytes: number, correlator: Correlator, inbox: Inbox): void {

@@ -38,6 +38,7 @@ export class Upstream {
   #entry: CatalogueEntry | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  #dueAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -50,7 +51,7 @@ export class Upstream {
       onMessage: undefined,
       onListChanged: () => this.#refreshSoon(),
       onReopened: () => this.#refreshSoon(),
-      onUnreachable: () => this.#refreshSoon(),
+      onUnreachable: () => this.#refreshSoon(parts.timing.retryMinMs),
       log: parts.ports.log,
     });
     this.#reader = this.#transport.channel({
@@ -168,15 +169,17 @@ export class Upstream {
     this.#status = status.state === this.#status.state ? { ...status, since: this.#status.since } : status;
   }
 
-  #refreshSoon(): void {
+  #refreshSoon(waitMs = this.#parts.timing.debounceMs): void {
     if (this.#closed) return;
     if (this.#refreshing !== undefined) this.#again = true;
-    else this.#schedule(this.#status.state === 'down' ? this.#backoff.nextMs() : this.#parts.timing.debounceMs);
+    // Where it is down the next try is set already; calls that fail meanwhile must neither hurry nor postpone it.
+    else if (this.#status.state !== 'down' && Date.now() + waitMs < this.#dueAtMs) this.#schedule(waitMs);
   }
 
   #schedule(waitMs: number): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
+    this.#dueAtMs = Date.now() + waitMs;
     this.#timer = setTimeout(() => void this.refresh(), waitMs);
     this.#timer.unref();
   }

@@ -7,7 +7,8 @@ export interface RecordedRequest {
   readonly httpMethod: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-  /** The JSON-RPC message of a POST, where the body is one. */
+  /** The JSON-RPC message of a POST, where the body is one. Tests look into it as they like. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly message: { id?: string | number; method?: string; params?: any; result?: any; error?: any };
 }
 
@@ -86,16 +87,21 @@ export async function startRecordingUpstream(options: { port?: number; stateless
         capabilities: upstream.capabilities,
         serverInfo: { name: 'recording', version: '1' },
       };
-      return answer(response, message.id, result, options.stateless === true ? {} : { 'mcp-session-id': id });
+      answer(response, message.id, result, options.stateless === true ? {} : { 'mcp-session-id': id });
+      return;
     }
     if (!known) {
       const error = { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'Session not found' } };
       return void response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify(error));
     }
     if (message.id === undefined || message.method === undefined) return void response.writeHead(202).end();
-    if (message.method === 'tools/list') return answer(response, message.id, { tools: upstream.tools });
+    if (message.method === 'tools/list') {
+      answer(response, message.id, { tools: upstream.tools });
+      return;
+    }
     if (message.method === 'tools/call') {
-      return answer(response, message.id, { content: [{ type: 'text', text: JSON.stringify(message.params.arguments ?? {}) }] });
+      answer(response, message.id, { content: [{ type: 'text', text: JSON.stringify(message.params.arguments ?? {}) }] });
+      return;
     }
     answer(response, message.id, {});
   };
@@ -120,11 +126,14 @@ export async function startRecordingUpstream(options: { port?: number; stateless
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket) => {
     sockets.add(socket);
+    socket.unref();
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   });
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
+  // A test that fails before it closes this server must not keep the process waiting.
+  server.unref();
   const { port } = server.address() as AddressInfo;
 
   const upstream: RecordingUpstream = {
@@ -180,7 +189,7 @@ export function textResult(id: unknown, text: string): object {
 /** Ready-made misbehaviour, each a script for `once` or `always`. */
 export const misbehaviours = {
   hang: () => undefined,
-  reset: ({ socket }) => socket.resetAndDestroy(),
+  reset: ({ socket }) => void socket.resetAndDestroy(),
   close: ({ socket }) => void socket.end(),
   drip: ({ response, request }) => {
     response.writeHead(200, { 'content-type': 'application/json' });

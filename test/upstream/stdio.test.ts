@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { GatewayError } from '../../src/model/errors.ts';
+import { GatewayError } from '../../src/model/errors.ts';
 import type { UpstreamMessage, UpstreamOptions } from '../../src/upstream/types.ts';
 import { options, permit, rig, textOf, until } from './support.ts';
 
@@ -100,7 +100,7 @@ test('a crash with 20 calls in flight ends each once; what was answered before s
       .call('raw', bench.owner(`o${at}`), 'tools/call', { name: 'hang' })
       .then(
         () => 'answered',
-        (error: GatewayError) => `${error.code} ${String(error.detail?.['may_have_run'])}`,
+        (error: unknown) => (error instanceof GatewayError ? `${error.code} ${String(error.detail?.['may_have_run'])}` : String(error)),
       )
       .finally(() => settled++),
   );

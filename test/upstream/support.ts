@@ -1,3 +1,4 @@
+import { after } from 'node:test';
 import type { Decision } from '../../src/model/decision.ts';
 import type { Digest, ReleaseId } from '../../src/model/ids.ts';
 import type { JsonObject } from '../../src/model/json.ts';
@@ -65,6 +66,12 @@ export interface Rig {
 
 const quick: Partial<UpstreamTiming> = { retryMinMs: 20, retryMaxMs: 200, debounceMs: 10, killGraceMs: 400, drainMs: 2_000 };
 
+const rigs = new Set<Upstreams>();
+// A test that failed before it closed its upstreams leaves neither a child nor a socket behind.
+after(async () => {
+  await Promise.all([...rigs].map((each) => each.close()));
+});
+
 export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBook(), timing: Partial<UpstreamTiming> = {}): Promise<Rig> {
   const log: UpstreamLogEntry[] = [];
   const upstreams = createUpstreams(all, {
@@ -73,6 +80,7 @@ export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBo
     clientInfo: { name: 'castellan', version: 'test' },
     timing: { ...quick, ...timing },
   });
+  rigs.add(upstreams);
   await upstreams.settled();
   return {
     upstreams,
