@@ -1,6 +1,6 @@
-import { createKey, keyRow, storeOptions, verify } from './app-admin.ts';
-import { startGateway } from './app-gateway.ts';
-import { policyTools, tryPolicy } from './app-policy.ts';
+import { createKey, keyRow, storeOptions, verify } from './app/admin.ts';
+import { startGateway } from './app/gateway.ts';
+import { policyTools, tryPolicy } from './app/policy.ts';
 import type { Application } from './cli/application.ts';
 import { loadConfig } from './config/load.ts';
 import { GatewayError } from './model/errors.ts';

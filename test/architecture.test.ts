@@ -73,7 +73,7 @@ function imports(): Import[] {
   });
 }
 
-const roomOf = (path: string): string => (path.split('/')[0] ?? '').replace(/\.ts$/, '').replace(/^app-.*/, 'app');
+const roomOf = (path: string): string => (path.split('/')[0] ?? '').replace(/\.ts$/, '');
 
 test('rooms import only inward', () => {
   const wrong: string[] = [];

@@ -1,10 +1,10 @@
-import type { Config, EndpointConfig, UpstreamConfig } from './config/schema-types.ts';
-import { revealed } from './config/secret.ts';
-import type { Digest } from './model/ids.ts';
-import type { JsonObject } from './model/json.ts';
-import { buildEndpoint, type EndpointOptions, type EndpointView } from './upstream/endpoint.ts';
-import type { Catalogue } from './upstream/catalogue.ts';
-import type { UpstreamCredential, UpstreamOptions, UpstreamTransport } from './upstream/types.ts';
+import type { Config, EndpointConfig, UpstreamConfig } from '../config/schema-types.ts';
+import { revealed } from '../config/secret.ts';
+import type { Digest } from '../model/ids.ts';
+import type { JsonObject } from '../model/json.ts';
+import { buildEndpoint, type EndpointOptions, type EndpointView } from '../upstream/endpoint.ts';
+import type { Catalogue } from '../upstream/catalogue.ts';
+import type { UpstreamCredential, UpstreamOptions, UpstreamTransport } from '../upstream/types.ts';
 
 /** The upstreams of a configuration, as the upstream room takes them. */
 export function upstreamOptions(config: Config): readonly UpstreamOptions[] {

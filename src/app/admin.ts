@@ -1,18 +1,18 @@
-import type { AdminDoor } from './app-identity.ts';
-import type { AuditLogOptions } from './audit/open.ts';
-import { readAudit, type AuditFilter } from './audit/read.ts';
-import { parseHead, verifyAudit, type Verification } from './audit/verify.ts';
-import type { KeyRequest, KeyRow } from './cli/application.ts';
-import type { Config } from './config/schema-types.ts';
-import type { AdminPorts } from './http/admin.ts';
-import type { Readiness } from './http/server.ts';
-import type { Effect } from './model/decision.ts';
-import { GatewayError } from './model/errors.ts';
-import type { TenantId } from './model/ids.ts';
-import type { JsonObject } from './model/json.ts';
-import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from './model/ports.ts';
-import type { Log } from './observe/log.ts';
-import type { StoreOptions } from './store/open.ts';
+import type { AdminDoor } from './identity.ts';
+import type { AuditLogOptions } from '../audit/open.ts';
+import { readAudit, type AuditFilter } from '../audit/read.ts';
+import { parseHead, verifyAudit, type Verification } from '../audit/verify.ts';
+import type { KeyRequest, KeyRow } from '../cli/application.ts';
+import type { Config } from '../config/schema-types.ts';
+import type { AdminPorts } from '../http/admin.ts';
+import type { Readiness } from '../http/server.ts';
+import type { Effect } from '../model/decision.ts';
+import { GatewayError } from '../model/errors.ts';
+import type { TenantId } from '../model/ids.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from '../model/ports.ts';
+import type { Log } from '../observe/log.ts';
+import type { StoreOptions } from '../store/open.ts';
 
 /** Where a configuration keeps its data. */
 export function storeOptions(config: Config): StoreOptions {
@@ -25,7 +25,7 @@ export function storeOptions(config: Config): StoreOptions {
 /** How the audit log's worker opens the same database. */
 export function auditStore(config: Config): AuditLogOptions {
   const store = storeOptions(config);
-  const storeModule = new URL(import.meta.url.endsWith('.ts') ? './store/open.ts' : './store/open.js', import.meta.url).href;
+  const storeModule = new URL(import.meta.url.endsWith('.ts') ? '../store/open.ts' : '../store/open.js', import.meta.url).href;
   return {
     storeModule,
     storeOptions: store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : store,

@@ -1,17 +1,17 @@
-import { methodTable } from './call/methods.ts';
-import { TrackedCall, type History } from './call/history.ts';
-import type { Observer, Stage } from './call/parts.ts';
-import type { Config } from './config/schema-types.ts';
-import type { Secret } from './config/secret.ts';
-import type { IdentityEvent } from './identity/options.ts';
-import type { AuditStats } from './audit/queue.ts';
-import { recentCalls } from './audit/recent-calls.ts';
-import type { AuditRecord } from './model/audit-record.ts';
-import type { ActiveRelease, Db } from './model/ports.ts';
-import { createLog, type Log } from './observe/log.ts';
-import { createMetrics, type Metrics } from './observe/metrics.ts';
-import type { ReleaseEvent } from './release/release-ports.ts';
-import type { UpstreamLog, UpstreamStatus } from './upstream/types.ts';
+import { methodTable } from '../call/methods.ts';
+import { TrackedCall, type History } from '../call/history.ts';
+import type { Observer, Stage } from '../call/parts.ts';
+import type { Config } from '../config/schema-types.ts';
+import type { Secret } from '../config/secret.ts';
+import type { IdentityEvent } from '../identity/options.ts';
+import type { AuditStats } from '../audit/queue.ts';
+import { recentCalls } from '../audit/recent-calls.ts';
+import type { AuditRecord } from '../model/audit-record.ts';
+import type { ActiveRelease, Db } from '../model/ports.ts';
+import { createLog, type Log } from '../observe/log.ts';
+import { createMetrics, type Metrics } from '../observe/metrics.ts';
+import type { ReleaseEvent } from '../release/release-ports.ts';
+import type { UpstreamLog, UpstreamStatus } from '../upstream/types.ts';
 
 const stages: readonly Stage[] = [
   'receive',

@@ -1,19 +1,19 @@
 import { hash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import type { PolicyFolders, PolicyTools } from './cli/application.ts';
-import type { PolicyConfig } from './config/schema-types.ts';
-import { entrypoints, type Entrypoint } from './model/decision.ts';
+import type { PolicyFolders, PolicyTools } from '../cli/application.ts';
+import type { PolicyConfig } from '../config/schema-types.ts';
+import { entrypoints, type Entrypoint } from '../model/decision.ts';
 
-import { GatewayError } from './model/errors.ts';
-import { workerUrl } from './model/worker-url.ts';
-import { createPolicyEngine } from './policy/pool.ts';
-import { describeFaults, Opa, type Build, type Program } from './rego/opa.ts';
-import { hostBuiltinsOf } from './rego/policy-builtins.ts';
-import { gitCommit } from './release/git-commit.ts';
-import { readPolicySource, type PolicySource } from './release/policy-source.ts';
-import { createReleaseManager } from './release/release-manager.ts';
-import type { ReleaseEvent, ReleaseManager } from './release/release-ports.ts';
+import { GatewayError } from '../model/errors.ts';
+import { workerUrl } from '../model/worker-url.ts';
+import { createPolicyEngine } from '../policy/pool.ts';
+import { describeFaults, Opa, type Build, type Program } from '../rego/opa.ts';
+import { hostBuiltinsOf } from '../rego/policy-builtins.ts';
+import { gitCommit } from '../release/git-commit.ts';
+import { readPolicySource, type PolicySource } from '../release/policy-source.ts';
+import { createReleaseManager } from '../release/release-manager.ts';
+import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -103,7 +103,7 @@ export function openReleases({ config, compiler, onEvent, onWorkerEnd }: Release
 async function hostBuiltins(compiler: Compiler): Promise<NonNullable<Parameters<typeof createPolicyEngine>[0]['builtins']>> {
   return compiler.use(async (opa) => ({
     names: (await opa.version()).builtins,
-    callerUrl: workerUrl(import.meta.url, './rego/builtins').href,
+    callerUrl: workerUrl(import.meta.url, '../rego/builtins').href,
     module: await opa.module(),
   }));
 }

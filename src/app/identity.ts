@@ -1,11 +1,11 @@
-import type { Config, IssuerConfig } from './config/schema-types.ts';
-import { createAdminAuthenticator, type AdminAuthenticator } from './identity/admin-roles.ts';
-import { createAuthenticator } from './identity/authenticator.ts';
-import type { ApiKeyVerifier, IdentityEvent, IdentityOptions, IssuerOptions } from './identity/options.ts';
-import { challenge, resourceMetadata, resourceMetadataUrl } from './identity/resource-metadata.ts';
-import { GatewayError } from './model/errors.ts';
-import type { Identity } from './model/identity.ts';
-import type { Awaitable } from './model/ports.ts';
+import type { Config, IssuerConfig } from '../config/schema-types.ts';
+import { createAdminAuthenticator, type AdminAuthenticator } from '../identity/admin-roles.ts';
+import { createAuthenticator } from '../identity/authenticator.ts';
+import type { ApiKeyVerifier, IdentityEvent, IdentityOptions, IssuerOptions } from '../identity/options.ts';
+import { challenge, resourceMetadata, resourceMetadataUrl } from '../identity/resource-metadata.ts';
+import { GatewayError } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
+import type { Awaitable } from '../model/ports.ts';
 
 /** Identity at the two doors: the MCP endpoints and the admin API. Made anew with each configuration. */
 export interface Doors {
