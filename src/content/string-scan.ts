@@ -33,15 +33,15 @@ export function createStringScan(options: ScanOptions, rules: RuleSet): StringSc
   const hits: number[] = [];
 
   const plain = (text: string, key: string, flags: number): Span[] => {
-    const spans: Span[] = [];
-    if (options.hiddenText && (flags & seen.hidden) !== 0) spans.push(...hiddenSpans(text));
-    if (wanted.has('email') && (flags & seen.at) !== 0) spans.push(...emailSpans(text));
-    if ((flags & seen.digits) === 0) return spans;
-    if (wanted.has('card')) spans.push(...cardSpans(text));
-    if (wanted.has('ssn')) spans.push(...ssnSpans(text, key));
-    if (wanted.has('iban')) spans.push(...ibanSpans(text));
-    if (wanted.has('phone')) spans.push(...phoneSpans(text));
-    return spans;
+    const found: (readonly Span[])[] = [];
+    if (options.hiddenText && (flags & seen.hidden) !== 0) found.push(hiddenSpans(text));
+    if (wanted.has('email') && (flags & seen.at) !== 0) found.push(emailSpans(text));
+    if ((flags & seen.digits) === 0) return found.flat();
+    if (wanted.has('card')) found.push(cardSpans(text));
+    if (wanted.has('ssn')) found.push(ssnSpans(text, key));
+    if (wanted.has('iban')) found.push(ibanSpans(text));
+    if (wanted.has('phone')) found.push(phoneSpans(text));
+    return found.flat();
   };
 
   return (key, value, work) => {
