@@ -9,7 +9,7 @@ import { judge, type Judged } from './judge.ts';
 import { MessageLane } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
-import { failure, heldAnswer, refusal } from './reply.ts';
+import { failure, heldAnswer, mayHaveRun, refusal } from './reply.ts';
 import type { Resolved } from './resolve.ts';
 
 /** How a relayed call ended: the answer, what the finished record says, and whether anything was sent. */
@@ -97,7 +97,8 @@ async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: A
 }
 
 function faultEnding(call: Call, fault: GatewayError, upstreamMs?: number): Ending {
-  const status = fault.code === 'call.cancelled' ? 'cancelled' : fault.code === 'upstream.timeout' ? 'unknown' : 'upstream_error';
+  const status =
+    fault.code === 'call.cancelled' ? 'cancelled' : fault.code === 'upstream.timeout' || mayHaveRun(fault) ? 'unknown' : 'upstream_error';
   return {
     answer: failure(call, fault),
     outcome: { status, error_code: fault.code, ...(upstreamMs === undefined ? {} : { upstream_ms: Math.round(upstreamMs * 100) / 100 }) },

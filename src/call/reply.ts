@@ -41,15 +41,31 @@ export function withheld(call: Call, decision: Decision): Answer {
   });
 }
 
-/** A fault on the way: the upstream's, the store's, or the gateway's own. Nothing of the cause is shown. */
+/**
+ * A fault on the way: the upstream's, the store's, or the gateway's own. Nothing of the cause is shown. Where the upstream may have executed
+ * the call, that is said; where it did not answer at all, `tools/call` gets a JSON-RPC error too: a tool result would claim that the tool ended.
+ */
 export function failure(call: Call, error: GatewayError): Answer {
-  return refuse(call, error.code, error.message, { id: call.id, error: error.code });
+  const meta = { id: call.id, error: error.code };
+  if (!mayHaveRun(error)) return refuse(call, error.code, error.message, meta);
+  const words = `${error.message}; it may have executed this call`;
+  const known = { ...meta, may_have_run: true };
+  return error.code === 'upstream.unreachable' ? rpcError(error.code, words, known) : refuse(call, error.code, words, known);
+}
+
+/** Whether the upstream may have executed the call although its answer did not come. */
+export function mayHaveRun(error: GatewayError): boolean {
+  return error.detail?.['may_have_run'] === true;
 }
 
 function refuse(call: Call, code: GatewayError['code'], words: string, meta: JsonObject): Answer {
   if (call.method === 'tools/call' && code !== 'rpc.params' && code !== 'target.unknown') {
     return { result: { content: [{ type: 'text', text: words }], isError: true, _meta: { [metaKey]: meta } } };
   }
+  return rpcError(code, words, meta);
+}
+
+function rpcError(code: GatewayError['code'], words: string, meta: JsonObject): Answer {
   return { error: { code: new GatewayError(code, words).rpcCode, message: words, data: { [metaKey]: meta } } };
 }
 

@@ -89,13 +89,7 @@ async function post(ports: McpEndpointPorts, exchange: Exchange, message: RpcMes
   const live = ports.sessions.find(header(request, 'mcp-session-id'), identity, ports.now());
   const { session } = live;
   if (session.endpoint !== exchange.endpoint) throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
-  const version = header(request, 'mcp-protocol-version');
-  if (version !== undefined && version !== session.protocolVersion) {
-    throw new GatewayError(
-      'protocol.version',
-      `this session speaks \`${session.protocolVersion}\`, the header says \`${version.slice(0, 20)}\``,
-    );
-  }
+  checkVersion(header(request, 'mcp-protocol-version'), session.protocolVersion);
   if (message.kind === 'response') {
     ports.pipeline.response({ session, identity, arrival, message });
     response.writeHead(202).end();
@@ -103,6 +97,16 @@ async function post(ports: McpEndpointPorts, exchange: Exchange, message: RpcMes
     await ports.pipeline.notification({ session, identity, arrival, message });
     response.writeHead(202).end();
   } else await answer(ports, exchange, live, message);
+}
+
+/**
+ * The header should name the version that was agreed on, and what is not served is refused. Another one that sessions speak is let pass: clients
+ * send it, and nothing is read by it; the session's own version holds.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#protocol-version-header
+ */
+function checkVersion(version: string | undefined, agreed: string): void {
+  if (version === undefined || version === agreed || sessionVersions.some((known) => known === version)) return;
+  throw new GatewayError('protocol.version', `this session speaks \`${agreed}\`, the header says \`${version.slice(0, 20)}\``);
 }
 
 async function answer(ports: McpEndpointPorts, exchange: Exchange, live: LiveSession, message: RpcRequest): Promise<void> {
@@ -127,7 +131,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, live: LiveSes
   const startedMs = performance.now();
   const text = JSON.stringify({ jsonrpc: '2.0', id: message.id, ...reply });
   if (stream !== undefined) stream.finish(text, ports.now());
-  else sendJson(response, 200, text, accepts(request).json);
+  else sendJson(response, 200, text, accepts(request).json && !accepts(request).streamFirst);
   ports.stage('reply', performance.now() - startedMs);
 }
 
@@ -228,13 +232,24 @@ function sendJson(response: Response, status: number, text: string, plain: boole
   }
 }
 
-function accepts(request: Request): { readonly json: boolean; readonly stream: boolean } {
+interface Acceptable {
+  readonly json: boolean;
+  readonly stream: boolean;
+  /** The client names event streams before JSON: what it prefers, where both would do. */
+  readonly streamFirst: boolean;
+}
+
+const usual: Acceptable = { json: true, stream: true, streamFirst: false };
+
+function accepts(request: Request): Acceptable {
   const accept = request.headers.accept;
-  if (accept === undefined) return { json: true, stream: false };
+  if (accept === 'application/json, text/event-stream') return usual;
+  if (accept === undefined) return { json: true, stream: false, streamFirst: false };
   const any = accept.includes('*/*');
   return {
     json: any || accept.includes('application/json') || accept.includes('application/*'),
     stream: any || accept.includes('text/event-stream') || accept.includes('text/*'),
+    streamFirst: accept.startsWith('text/event-stream'),
   };
 }
 
