@@ -1,5 +1,4 @@
 import type { AuditRecord } from '../../src/model/audit-record.ts';
-import type { ReleaseId } from '../../src/model/ids.ts';
 
 export const startMs = Date.UTC(2026, 0, 1);
 
@@ -27,7 +26,7 @@ export function decided(index: number, changes: Partial<AuditRecord> = {}): Audi
     decision: {
       effect: index % 5 === 0 ? 'deny' : 'allow',
       reasons: [{ rule: index % 5 === 0 ? 'files/root' : 'tools/granted', effect: 'allow', message: 'because policy says so' }],
-      release: 'r1' as ReleaseId,
+      release: 'r1',
       input_digest: `sha256:${'b'.repeat(64)}`,
       took_ms: 0.1,
     },
