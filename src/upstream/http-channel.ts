@@ -231,7 +231,11 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
       timing,
       log: events.log,
       onMessage: (message) => this.inbox.accept(message, events.onMessage),
-      onLost: () => this.lost(session),
+      onLost: () => {
+        this.lost(session);
+        // Whoever listens waits for no call: the session is opened again at once, and its stream with it.
+        void Promise.resolve(this.ready()).catch((error: unknown) => this.#log('reopen_failed', error));
+      },
     });
     this.#listener.start();
   }

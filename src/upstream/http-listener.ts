@@ -14,7 +14,7 @@ export interface HttpListenerParts {
   readonly timing: UpstreamTiming;
   readonly log: UpstreamLog;
   onMessage(message: Exclude<Incoming, { kind: 'response' }>): void;
-  /** The upstream does not know the session. */
+  /** The upstream does not know the session any more. */
   onLost(): void;
 }
 
@@ -27,6 +27,7 @@ export class HttpListener implements ExchangeEvents {
   readonly #backoff: Backoff;
   #exchange: HttpExchange | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #offered = false;
   #stopped = false;
 
   constructor(parts: HttpListenerParts) {
@@ -51,8 +52,8 @@ export class HttpListener implements ExchangeEvents {
   }
 
   onBody(status: number): void {
-    if (status === 404) this.#parts.onLost();
-    // 405: this upstream has no such stream. 400, 401, 403: asking again would not help before the session is opened anew.
+    // Some upstreams answer 404 or 400 where they mean that they have no such stream (405): only one that gave it before lost the session.
+    if ((status === 404 || status === 400) && this.#offered) this.#parts.onLost();
     else if (status >= 500 || status === 429) this.#again();
   }
 
@@ -85,6 +86,8 @@ export class HttpListener implements ExchangeEvents {
 
   #again(): void {
     if (this.#stopped) return;
+    const type = this.#exchange?.responseHeaders['content-type'];
+    if (typeof type === 'string' && type.startsWith('text/event-stream')) this.#offered = true;
     const waitMs = Math.max(this.#backoff.nextMs(), this.#exchange?.retryMs ?? 0);
     this.#timer = setTimeout(() => this.start(), Math.min(waitMs, this.#parts.timing.retryMaxMs));
     this.#timer.unref();

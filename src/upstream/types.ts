@@ -1,6 +1,6 @@
 import type { Permit } from '../model/permit.ts';
 import type { Digest } from '../model/ids.ts';
-import type { Json, JsonObject } from '../model/json.ts';
+import type { JsonObject } from '../model/json.ts';
 import type { Awaitable } from '../model/ports.ts';
 import type { Catalogue } from './catalogue.ts';
 
@@ -171,6 +171,3 @@ export interface UpstreamTiming {
   readonly killGraceMs: number;
   readonly drainMs: number;
 }
-
-/** A JSON-RPC id as an upstream chose it. */
-export type WireId = Json;

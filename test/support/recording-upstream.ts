@@ -38,6 +38,8 @@ export interface RecordingUpstream {
   readonly sessions: ReadonlySet<string>;
   /** Sends a message on every open GET stream. */
   push(message: object): void;
+  /** Cuts every open GET stream. */
+  dropStreams(): void;
   readonly streams: number;
   tools: object[];
   capabilities: object;
@@ -152,6 +154,9 @@ export async function startRecordingUpstream(options: { port?: number; stateless
     forgetSessions: () => sessions.clear(),
     push: (message) => {
       for (const stream of streams) stream.write(frame(message));
+    },
+    dropStreams: () => {
+      for (const stream of streams) stream.destroy();
     },
     get streams() {
       return streams.size;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { GatewayError } from '../../src/model/errors.ts';
 import type { UpstreamMessage } from '../../src/upstream/types.ts';
 import {
   frame,
@@ -11,15 +10,7 @@ import {
   type RecordingUpstream,
   type Script,
 } from '../support/recording-upstream.ts';
-import { options, rig, textOf, until, type Rig } from './support.ts';
-
-/** Fields of a fault that a client sees. */
-const coded = (code: string, mayHaveRun?: boolean) => (error: GatewayError) => {
-  assert.equal(error.code, code, `${error.message}: ${String(error.cause)}`);
-  assert.equal(error.detail?.['may_have_run'], mayHaveRun);
-  assert.doesNotMatch(error.message, /http:|127\.0|Secret|stack/);
-  return true;
-};
+import { coded, options, rig, textOf, until, type Rig } from './support.ts';
 
 describe('the life of a session over Streamable HTTP', () => {
   let server: RecordingUpstream;
@@ -152,5 +143,31 @@ describe('the life of a session over Streamable HTTP', () => {
     await ended;
     assert.ok(!server.sessions.has(id));
     assert.equal(server.requests.filter((request) => request.httpMethod === 'DELETE').length, 1);
+  });
+
+  test('an owner that only listens gets its stream back after the upstream forgot the session', async () => {
+    const owner = bench.owner('only-listens', { receives: true });
+    const streamsBefore = server.streams;
+    await echo(owner);
+    await until(() => server.streams > streamsBefore);
+    server.forgetSessions();
+    server.dropStreams();
+    await until(() => {
+      server.push({ jsonrpc: '2.0', method: 'notifications/message', params: { data: 'again' } });
+      return owner.heard.length > 0;
+    });
+  });
+
+  test('integers beyond 2^53 pass both ways unchanged', async () => {
+    server.once('tools/call', ({ response, request }) => {
+      assert.match(request.body, /"n":12345678901234567890\b/);
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(`{"jsonrpc":"2.0","id":${request.message.id},"result":{"n":12345678901234567890}}`);
+    });
+    const { parseStrict } = await import('../../src/model/strict-json.ts');
+    const params = parseStrict('{"name":"echo","arguments":{"n":12345678901234567890}}', { maxDepth: 8 });
+    const reply = await bench.call('rec', fresh(), 'tools/call', params as never);
+    assert.equal(JSON.stringify((reply as { result: unknown }).result), '{"n":12345678901234567890}');
   });
 });

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import type { Decision } from '../../src/model/decision.ts';
 import type { Digest, ReleaseId } from '../../src/model/ids.ts';
+import type { GatewayError } from '../../src/model/errors.ts';
 import type { JsonObject } from '../../src/model/json.ts';
 import { newId } from '../../src/model/ids.ts';
 import { Permit, type Outgoing } from '../../src/model/permit.ts';
@@ -118,3 +120,11 @@ export async function until(condition: () => boolean, withinMs = 5_000): Promise
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** A check of a fault: its code, whether the call may have run, and that its words give nothing of the upstream away. */
+export const coded = (code: string, mayHaveRun?: boolean) => (error: GatewayError) => {
+  assert.equal(error.code, code, `${error.message}: ${String(error.cause)}`);
+  assert.equal(error.detail?.['may_have_run'], mayHaveRun);
+  assert.doesNotMatch(error.message, /http:|127\.0|Secret|stack/);
+  return true;
+};
