@@ -4,14 +4,13 @@ import type { Observer, Stage } from '../call/parts.ts';
 import type { Config } from '../config/schema-types.ts';
 import type { Secret } from '../config/secret.ts';
 import type { IdentityEvent } from '../identity/options.ts';
-import type { AuditStats } from '../audit/queue.ts';
 import { recentCalls } from '../audit/recent-calls.ts';
 import type { AuditRecord } from '../model/audit-record.ts';
-import type { ActiveRelease, Db } from '../model/ports.ts';
+import type { Db } from '../model/ports.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import type { ReleaseEvent } from '../release/release-ports.ts';
-import type { UpstreamLog, UpstreamStatus } from '../upstream/types.ts';
+import type { UpstreamLog } from '../upstream/types.ts';
 
 const stages: readonly Stage[] = [
   'receive',
@@ -39,16 +38,7 @@ export interface Observation {
   readonly configRefused: () => void;
   /** Hears of each release that came into force. */
   readonly onReleaseChange: (listener: () => void) => void;
-  readonly releaseGauge: (current: () => ActiveRelease | undefined) => void;
-  readonly gauges: (readers: {
-    readonly sessions: () => number;
-    readonly inFlight: () => number;
-    readonly audit: () => AuditStats;
-    readonly upstreams: () => readonly UpstreamStatus[];
-    readonly approvals: () => Promise<number>;
-  }) => void;
   readonly restoreHistory: (db: Db, history: History, config: Config) => Promise<void>;
-  readonly close: () => Promise<void>;
 }
 
 /** Log and metrics of one gateway. The secrets of its configuration are masked wherever they turn up. */
@@ -93,21 +83,11 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
     onWorkerEnd: ({ reason, message }) => log.warn('policy.worker_ended', { reason, message }),
     configRefused: metrics.configReloadFailed,
     onReleaseChange: (listener) => void listeners.push(listener),
-    releaseGauge: (current) => metrics.read({ release: current }),
-    gauges: ({ sessions, inFlight, audit, upstreams, approvals }) =>
-      metrics.read({
-        sessionsOpen: sessions,
-        callsInFlight: inFlight,
-        auditQueue: () => audit().waiting,
-        upstreams: () => upstreams().map(({ name, state }) => ({ name, up: state === 'ready' })),
-        approvalsOpen: approvals,
-      }),
     restoreHistory: async (db, history, { limits, tenant }) => {
       const sinceMs = Date.now() - limits.history_window_s * 1000;
       const limit = limits.history_entries * 500;
       for (const { decided, finished } of await recentCalls(db, { tenant, sinceMs, limit })) restoreCall(history, decided, finished);
     },
-    close: () => log.close(),
   };
 }
 

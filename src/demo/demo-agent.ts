@@ -1,4 +1,5 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 /** What the gateway says of its decision in a result's `_meta`. */
@@ -28,7 +29,7 @@ export class DemoAgent {
   static async connect(url: string, token: string): Promise<DemoAgent> {
     const client = new Client({ name: 'demo-agent', version: '1.0.0' });
     const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
-    await client.connect(transport as unknown as Parameters<Client['connect']>[0]);
+    await client.connect(transport as Transport);
     return new DemoAgent(client);
   }
 

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
@@ -74,13 +75,13 @@ function serverOf(name: string): string {
   return join(dirname(require.resolve(`@modelcontextprotocol/server-${name}/package.json`)), 'dist', 'index.js');
 }
 
-async function startEverything(port: number): Promise<ChildProcess> {
+async function startEverything(port: number): Promise<ChildProcessByStdio<null, null, Readable>> {
   const child = spawn(process.execPath, [serverOf('everything'), 'streamableHttp'], {
     env: { PATH: process.env['PATH'], PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
+  child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
   for (let tries = 0; tries < 200; tries++) {
     if (child.exitCode !== null) throw new Error(`the everything server ended: ${said}`);
     try {

@@ -11,7 +11,13 @@ export interface DemoOptions {
   readonly startGateway: Application['startGateway'];
 }
 
-const colours = { allow: 'green', approved: 'green', whole: 'green', redact: 'yellow', require_approval: 'yellow' } as const;
+const colours: Readonly<Record<string, 'green' | 'yellow' | undefined>> = {
+  allow: 'green',
+  approved: 'green',
+  whole: 'green',
+  redact: 'yellow',
+  require_approval: 'yellow',
+};
 
 /**
  * The main job on this machine: the gateway with its embedded defaults, a real OpenID provider, three MCP servers, and a scripted agent as
@@ -28,7 +34,7 @@ export async function runDemo({ output, once, port, startGateway }: DemoOptions)
     await runScript(setup, (line) => {
       lines.push(line);
       const mark = line.good ? '' : output.paint('red', '  <- not as expected');
-      const effect = output.paint(colours[line.effect as keyof typeof colours] ?? 'red', line.effect.padEnd(17));
+      const effect = output.paint(colours[line.effect] ?? 'red', line.effect.padEnd(17));
       output.line(
         `${lay([line.identity, line.tool])} ${effect} ${line.rule.padEnd(28)} ${line.tookMs.toFixed(1).padStart(7)}  ${line.reason}${mark}`,
       );
