@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../src/demo/demo-setup.ts';
-import { answers, startProcess, type Running } from './running.ts';
+import { answers, startProcess, type Running } from '../support/running.ts';
 
 const version = 'v1.8.0';
 const module = 'github.com/modelcontextprotocol/go-sdk/conformance/everything-server';

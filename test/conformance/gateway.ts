@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../src/demo/demo-setup.ts';
 import { startInjector } from './injector.ts';
-import { answers, startProcess, type Running } from './running.ts';
+import { answers, startProcess, type Running } from '../support/running.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const policies = fileURLToPath(new URL('policies', import.meta.url));
@@ -31,6 +31,7 @@ export async function startGateway(upstream: string): Promise<Running & { readon
       answers(`${gateway}/readyz`, 200),
     );
     return {
+      pid: running.pid,
       url: `${injector.origin}/mcp/conformance`,
       tail: () => running.tail(),
       async stop() {

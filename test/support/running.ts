@@ -3,6 +3,7 @@ import { once } from 'node:events';
 
 /** A child process that was started here. */
 export interface Running {
+  readonly pid: number;
   /** The end of what it wrote, for messages. */
   readonly tail: () => string;
   stop(): Promise<void>;
@@ -28,6 +29,7 @@ export async function startProcess(
   child.on('error', (error) => (failed = error.message));
   child.on('exit', (code, signal) => (failed ??= `it ended with ${signal ?? `code ${String(code)}`}`));
   const running: Running = {
+    pid: child.pid ?? 0,
     tail: () => output.trim(),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -1,0 +1,69 @@
+/**
+ * What the gateway costs: `npm run bench`, `npm run bench -- --quick` for one round. Drives the harness in ../shared/bench beside its relays, all
+ * in one run; without the harness, a small comparison of its own. Needs an otherwise idle machine to mean anything.
+ */
+import { parseArgs } from 'node:util';
+import { cpus, loadavg } from 'node:os';
+import { harnessIsThere, prepareHarness, rivalFigures, run, runHarness } from './harness.ts';
+import { startCandidate, startUpstream } from './processes.ts';
+import { aims, figures, table } from './report.ts';
+import { changedData, ours, projectFolder, writeCandidates } from './setup.ts';
+import { runSmall } from './small/compare.ts';
+import { printStages } from './stages.ts';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    small: { type: 'boolean', default: false },
+    stages: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
+const floors = ['direct', 'node-undici', 'node-http-parse-jwtcache', 'node-express5-lean'];
+
+await run('npm', ['run', 'build', '--silent'], { cwd: projectFolder });
+if (values.small || !harnessIsThere()) {
+  if (!values.small)
+    console.log('../shared/bench is not there: a small comparison of our own follows, whose figures compare with nothing else\n');
+  process.exitCode = (await runSmall(values.quick ? 5_000 : 20_000)) ? 0 : 1;
+} else process.exitCode = (await bench()) ? 0 : 1;
+
+async function bench(): Promise<boolean> {
+  await prepareHarness();
+  const candidates = await writeCandidates();
+  await compileReleases();
+  const [cpu] = cpus();
+  console.log(
+    `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpu?.model ?? 'CPU'}, load ${loadavg()[0]?.toFixed(1) ?? '?'}; ` +
+      `gateway on one CPU, upstream and generator on another; ${rounds} round${rounds === 1 ? '' : 's'}, medians`,
+  );
+  if (!values.stages) {
+    const rows = figures(await runHarness([...floors, ...ours.map(({ name }) => name)], rounds, candidates));
+    console.log(`\n${table(rows)}\n`);
+    console.log('castellan: JWT, the shipped policies on call and result, content scan, audit on SQLite (flushed before anything is sent)');
+    console.log(`  ${changedData}`);
+    console.log('castellan-relaxed: the same, without the flush\n');
+    for (const line of aims(rows)) console.log(line);
+    const rivals = await rivalFigures();
+    if (rivals !== '') console.log(`rivals, CPU ms a call at 16 agents, on the machine of RIVALS.md: ${rivals}`);
+    const failed = rows.filter(
+      ({ name, errors, problem, cpuMs }) =>
+        ours.some((one) => one.name === name) && (errors > 0 || problem !== undefined || cpuMs.c16 === undefined),
+    );
+    for (const { name, errors, problem } of failed) console.log(`${name} failed ${errors} calls: ${problem ?? 'no figure; see the logs'}`);
+    if (failed.length > 0) return false;
+  }
+  await printStages('castellan', values.quick ? 10_000 : 30_000);
+  return true;
+}
+
+/** Once before anything is measured: a start finds its compiled and tested release, as every start but the first does. */
+async function compileReleases(): Promise<void> {
+  const upstream = await startUpstream();
+  try {
+    for (const candidate of ours) await (await startCandidate(candidate, false)).stop();
+  } finally {
+    await upstream.stop();
+  }
+}
