@@ -26,8 +26,8 @@ export interface Detectors {
    * @throws RangeError when `work` is used up: the answer would be incomplete
    */
   spans(key: string, value: string, work: Work): StringFindings | undefined;
-  /** A fresh allowance of work for one document. */
-  work(): Work;
+  /** A fresh allowance of work for one document that is gone through this many times. */
+  work(passes: number): Work;
 }
 
 /** Patterns may look at this many characters for each that is scanned, with a floor for short messages: some 30 ms for 1 MB. */
@@ -39,6 +39,9 @@ const maxNesting = 8;
 
 /** Depth of objects and arrays, JSON in text included. */
 const maxDepth = 512;
+
+/** Findings with a place of their own; what is found beyond is counted at the root. */
+const maxPlaces = 256;
 
 const none: readonly Finding[] = [];
 
@@ -55,30 +58,36 @@ const minDigits = 100_000_000;
 export function createDetectors(options: DetectorOptions): Detectors {
   const scanString = createStringScan(options, options.secrets ? loadRules() : { source: '', allow: [], rules: [] });
   const numbersMatter = options.personalData.length > 0;
-  const work = (): Work => ({ left: Math.max(minWork, options.maxScanBytes * workPerCharacter) });
+  const work = (passes: number): Work => ({ left: passes * Math.max(minWork, options.maxScanBytes * workPerCharacter) });
 
   const scan = (value: Json, rootPointer: string): readonly Finding[] => {
     let counts: Map<string, Counted> | undefined;
     const steps: (string | number)[] = [];
-    const allowance = work();
+    const allowance = work(1);
     let charactersLeft = options.maxScanBytes;
+    let incomplete = false;
 
     const report = (detector: string, count: number): void => {
-      const pointer = rootPointer + toPointer(steps);
       counts ??= new Map<string, Counted>();
+      const pointer = counts.size < maxPlaces ? rootPointer + toPointer(steps) : rootPointer;
       const known = counts.get(`${detector} ${pointer}`);
       if (known === undefined) counts.set(`${detector} ${pointer}`, { detector, pointer, count });
       else known.count += count;
     };
 
+    const giveUp = (): void => {
+      if (!incomplete) report('content.too_large', 1);
+      incomplete = true;
+    };
+
     const text = (key: string, string: string): void => {
       charactersLeft -= key.length + string.length;
       if (charactersLeft < 0) {
-        report('content.too_large', 1);
+        giveUp();
         return;
       }
       const found = scanString(key, string, allowance);
-      if (allowance.left < 0) report('content.too_large', 1);
+      if (allowance.left < 0) giveUp();
       if (found === undefined) return;
       for (const { detector } of found.key) report(detector, 1);
       for (const { detector } of found.value) report(detector, 1);
@@ -108,7 +117,7 @@ export function createDetectors(options: DetectorOptions): Detectors {
       else if (typeof value === 'number') {
         if (numbersMatter && (value >= minDigits || value <= -minDigits)) text(key, String(value));
       } else if (typeof value !== 'object' || value === null) return;
-      else if (depth >= maxDepth) report('content.too_large', 1);
+      else if (depth >= maxDepth) giveUp();
       else if (Array.isArray(value)) {
         for (let i = 0; i < value.length; i++) {
           if (nesting === 0) steps.push(i);

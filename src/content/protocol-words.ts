@@ -8,15 +8,18 @@ const names: ReadonlySet<string> = new Set(
   ),
 );
 
-const words: Readonly<Record<string, ReadonlySet<string>>> = {
-  type: new Set(['text', 'image', 'audio', 'resource', 'resource_link', 'tool_use', 'tool_result']),
-  role: new Set(['user', 'assistant']),
-  mimeType: new Set(['text/plain', 'text/html', 'text/markdown', 'text/csv', 'application/json', 'application/xml', 'application/yaml']),
-};
+const words: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['type', new Set(['text', 'image', 'audio', 'resource', 'resource_link', 'tool_use', 'tool_result'])],
+  ['role', new Set(['user', 'assistant'])],
+  [
+    'mimeType',
+    new Set(['text/plain', 'text/html', 'text/markdown', 'text/csv', 'application/json', 'application/xml', 'application/yaml']),
+  ],
+]);
 
 /** True for a name, or a word under that name, that the protocol prescribes: it is no copy of a value that reads the same. */
 export function isProtocolWord(key: string, value?: string): boolean {
-  return value === undefined ? names.has(key) : words[key]?.has(value) === true;
+  return value === undefined ? names.has(key) : words.get(key)?.has(value) === true;
 }
 
 /**

@@ -44,7 +44,7 @@ export function createRedactor(options: { readonly detectors: Detectors; readonl
 function redact(document: JsonObject, redactions: readonly Redaction[], detectors: Detectors, hashKey: Uint8Array): Redacted {
   if (redactions.length === 0) return { document, changed: 0, pointers: [] };
   redactions.forEach(assertComplete);
-  const work = detectors.work();
+  const work = detectors.work(4);
   const byPointer = redactions.filter((redaction) => redaction.pointer !== undefined);
   const byDetector = redactions.filter((redaction) => redaction.detector !== undefined);
   const targets = byPointer.flatMap((redaction) => findTargets(document, redaction));

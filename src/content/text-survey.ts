@@ -21,18 +21,23 @@ const control = 256;
 export function createSurvey(keywords: readonly string[], digitRow: number): Survey {
   const kinds = new Uint16Array(128);
   for (let c = 0; c < 128; c++) kinds[c] = kindOf(c);
-  const first = new Uint8Array(32768);
-  const buckets = new Map<number, number[]>();
+  // The number of a bucket of keywords; 0 where no keyword begins so.
+  const first = new Uint16Array(32768);
+  const buckets: number[][] = [[]];
   keywords.forEach((keyword, index) => {
     // A keyword of two characters is only worth a look where a secret may go on after it.
     const thirds = keyword.length > 2 ? [keyword.charAt(2)] : Array.from('abcdefghijklmnopqrstuvwxyz0_-.');
     for (const hash of new Set(thirds.map((third) => hashOf(kinds, keyword.slice(0, 2) + third)))) {
-      first[hash] = 1;
-      buckets.set(hash, [...(buckets.get(hash) ?? []), index]);
+      if (first[hash] === 0) first[hash] = buckets.push([]) - 1;
+      buckets[first[hash] as number]?.push(index);
     }
   });
-  const verify = (text: string, start: number, hash: number, base: number, hits: number[]): void => {
-    for (const index of buckets.get(hash) ?? []) if (isAt(text, start, keywords[index] as string)) hits.push(index, base + start);
+  const verify = (text: string, start: number, bucket: number, base: number, hits: number[]): void => {
+    const candidates = buckets[bucket] as number[];
+    for (let i = 0; i < candidates.length; i++) {
+      const index = candidates[i] as number;
+      if (isAt(text, start, keywords[index] as string)) hits.push(index, base + start);
+    }
   };
   return (text, base, hits) => {
     let flags = 0;
@@ -48,7 +53,8 @@ export function createSurvey(keywords: readonly string[], digitRow: number): Sur
       }
       const kind = kinds[c] as number;
       hash = ((hash << 5) | (kind & 31)) & 32767;
-      if (first[hash] === 1) verify(text, i - 2, hash, base, hits);
+      const bucket = first[hash] as number;
+      if (bucket !== 0) verify(text, i - 2, bucket, base, hits);
       if (kind < 32) {
         row = 0;
         continue;

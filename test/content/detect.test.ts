@@ -184,6 +184,12 @@ describe('findings', () => {
     assert.deepEqual(small.scan(['a'.repeat(60), 'b'.repeat(60), 'x@example.org'], '/result'), [
       { detector: 'content.too_large', pointer: '/result/1', count: 1 },
     ]);
+    const many = Array.from({ length: 1000 }, (_, i) => `user${i}@example.org`);
+    assert.equal(
+      detectors.scan(many, '/result').reduce((sum, { count }) => sum + count, 0),
+      1000,
+    );
+    assert.ok(detectors.scan(many, '/result').length < 300);
     let nested = '"x@example.org"';
     for (let i = 0; i < 12; i++) nested = JSON.stringify([nested]);
     assert.ok(names(nested).length <= 1);
