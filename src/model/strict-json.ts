@@ -202,14 +202,24 @@ function loneSurrogateAt(text: string): number {
   return Buffer.byteLength(text.slice(0, at));
 }
 
+/** The number of bytes before the first that cannot be UTF-8, by halving: each prefix before it is sound, or breaks off in a character. */
 function badByteAt(bytes: Uint8Array): number {
   let good = 0;
   let bad = bytes.length;
-  // The longest valid prefix, by halving; a prefix that ends inside a character is off by at most three bytes.
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (isUtf8(bytes.subarray(0, middle)) || isUtf8(bytes.subarray(0, middle - 1)) || isUtf8(bytes.subarray(0, middle - 2))) good = middle;
+    if (isSoundPrefix(bytes.subarray(0, middle))) good = middle;
     else bad = middle;
   }
   return good;
+}
+
+function isSoundPrefix(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    // The decoder's only fault is bytes that are not UTF-8, which is the question.
+    return false;
+  }
 }
