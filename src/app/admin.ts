@@ -28,7 +28,8 @@ export function auditStore(config: Config): AuditLogOptions {
   const storeModule = new URL(import.meta.url.endsWith('.ts') ? '../store/open.ts' : '../store/open.js', import.meta.url).href;
   return {
     storeModule,
-    storeOptions: store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : store,
+    storeOptions:
+      store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : { ...store, maxConnections: 1 },
   };
 }
 
@@ -79,7 +80,7 @@ function keyRequest(body: JsonObject, config: Config): KeyRequest {
 }
 
 function texts(name: string, value: unknown): string[] {
-  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value as string[];
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
   throw new GatewayError('request.invalid', `\`${name}\` must be a list of texts`);
 }
 
@@ -169,5 +170,5 @@ function auditFilter(tenant: string, query: URLSearchParams): AuditFilter {
   };
   const subject = text('identity');
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { tenant, ...set, ...(subject === undefined ? {} : { identity: { subject } }) } as AuditFilter;
+  return { tenant, ...set, ...(subject === undefined ? {} : { identity: { subject } }) };
 }

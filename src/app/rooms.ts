@@ -1,6 +1,7 @@
 import { createApprovalBook, type OpenApprovalBook } from '../approval/book.ts';
 import { openAuditLog, type OpenAuditLog } from '../audit/open.ts';
 import { History } from '../call/history.ts';
+import { InputPlans } from '../call/input-plan.ts';
 import { LimitCounter } from '../call/limits.ts';
 import type { Parts } from '../call/parts.ts';
 import { Pipeline } from '../call/pipeline.ts';
@@ -81,6 +82,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     approvals,
     content: () => live.now.content,
     history,
+    plans: new InputPlans(),
     limits: new LimitCounter(),
     observer: observation.observer,
     settings: () => live.now.settings,

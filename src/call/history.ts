@@ -68,7 +68,8 @@ function clearSlots(ring: Float64Array, from: number, to: number): void {
 
 /** The parts of the input that come from history, ready to be joined into its JSON. */
 export interface HistoryView {
-  readonly entriesJson: string;
+  /** The entries as the members of a JSON array, oldest first; made when asked for. */
+  entriesJson(): string;
   readonly labels: readonly string[];
   readonly calls1m: number;
   readonly calls1h: number;
@@ -174,11 +175,9 @@ export class History {
 
   #view(trail: Trail, nowMs: number, sessionId: string, sameKey: string): HistoryView {
     const since = nowMs - this.#options.windowMs;
-    let entriesJson = '';
-    for (const call of trail.calls) {
-      if (call.atMs < since && !call.pending) continue;
-      entriesJson += entriesJson === '' ? call.json(sessionId) : `,${call.json(sessionId)}`;
-    }
+    // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
+    const calls = trail.calls.filter((call) => call.atMs >= since || call.pending);
+    const entriesJson = (): string => calls.map((call) => call.json(sessionId)).join(',');
     const labels: string[] = [];
     for (const [label, seenMs] of trail.labelSeenMs) {
       if (seenMs >= since) labels.push(label);

@@ -35,7 +35,7 @@ export async function inspect(
   const { tool } = call;
   if (tool !== undefined && release?.resultMatters?.(tool, findings.length > 0) === false)
     return passed(call, decision, reply, subject, undefined, 0);
-  const input = buildInput(call, {
+  const input = buildInput(parts.plans, call, {
     entry: 'gateway/result',
     phase: 'result',
     atMs: parts.now(),

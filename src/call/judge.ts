@@ -185,7 +185,7 @@ export function inputOf(
   history: HistoryView,
   approval: ApprovalFact | null,
 ): InputDocument {
-  return buildInput(call, {
+  return buildInput(parts.plans, call, {
     entry,
     phase: call.phase,
     atMs,

@@ -44,7 +44,7 @@ export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   const { endpoint, release } = call.snapshot;
   const nowMs = parts.now();
   const items = list.items(endpoint);
-  const input = buildInput(call, {
+  const input = buildInput(parts.plans, call, {
     entry: 'gateway/list',
     phase: 'list',
     atMs: nowMs,

@@ -249,7 +249,7 @@ async function judgeMessage(parts: Parts, origin: Origin, upstream: string, mess
   const nowMs = parts.now();
   const findings = parts.content().scan(call.subject, '/arguments');
   const history = parts.history.look(identityKey(identity), nowMs, session.publicId);
-  const input = buildInput(call, {
+  const input = buildInput(parts.plans, call, {
     entry: 'gateway/message',
     phase: 'message',
     atMs: nowMs,

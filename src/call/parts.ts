@@ -5,6 +5,7 @@ import type { ActiveRelease, ApprovalBook, AuditLog } from '../model/ports.ts';
 import type { EndpointView } from '../upstream/endpoint.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import type { History } from './history.ts';
+import type { InputPlans } from './input-plan.ts';
 import type { LimitCounter } from './limits.ts';
 
 /** Finds and changes what must not go on; supplied by the content room. */
@@ -65,6 +66,7 @@ export interface Parts {
   readonly approvals: ApprovalBook;
   readonly content: () => Content;
   readonly history: History;
+  readonly plans: InputPlans;
   readonly limits: LimitCounter;
   readonly observer: Observer;
   readonly settings: () => CallSettings;

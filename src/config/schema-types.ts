@@ -464,7 +464,7 @@ export interface ApprovalsConfig {
 }
 export interface AuditConfig {
   /**
-   * `full`: the record of a decision is on the disk before anything is sent. `relaxed`: it is in the database's memory only, and a power cut loses it; for measurements, not for production.
+   * `full`: the record of a decision is on the disk before anything is sent. `relaxed` (SQLite only): it is handed to the operating system, and a power cut loses it; for measurements, not for production.
    */
   durability: 'full' | 'relaxed';
 }

@@ -1,5 +1,4 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 /** What the gateway says of its decision in a result's `_meta`. */
@@ -29,7 +28,7 @@ export class DemoAgent {
   static async connect(url: string, token: string): Promise<DemoAgent> {
     const client = new Client({ name: 'demo-agent', version: '1.0.0' });
     const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
-    await client.connect(transport as Transport);
+    await client.connect(transport);
     return new DemoAgent(client);
   }
 

@@ -52,6 +52,9 @@ export interface PolicyEngine {
   close(): Promise<void>;
 }
 
+/** Top-level keys of the input, each with the members of it that are read; `null` where it is read whole. */
+export type InputReads = ReadonlyMap<string, ReadonlySet<string> | null>;
+
 /** The release in force. Captured once per call. */
 export interface ActiveRelease {
   readonly id: ReleaseId;
@@ -60,8 +63,11 @@ export interface ActiveRelease {
   readonly commit: string | null;
   readonly loadedAtMs: number;
   readonly engine: PolicyEngine;
-  /** Top-level keys of the input that an entrypoint can read; `null` means all. */
-  reads(entry: Entrypoint): ReadonlySet<string> | null;
+  /**
+   * What an entrypoint can read of the input: top-level keys, each with the members it can read of it (`null`: all); `null` means
+   * everything. The rest need not be sent.
+   */
+  reads(entry: Entrypoint): InputReads | null;
   /**
    * Whether `gateway/result` could answer anything but a plain allow for a result of this tool: `false` only where it was proved for every
    * result in which detectors found nothing. Absent: evaluate. `tool` is an object of the catalogue's snapshot; its identity is the key.

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest, ReleaseId } from '../model/ids.ts';
-import type { ActiveRelease } from '../model/ports.ts';
+import type { ActiveRelease, InputReads } from '../model/ports.ts';
 import { openBuildCache, type BuildCache } from './build-cache.ts';
 import { gitCommit } from './git-commit.ts';
 import { readGoldenCases, runGoldenCases, type GoldenCase } from './golden-cases.ts';
@@ -242,9 +242,16 @@ class FolderReleases implements ReleaseManager {
 }
 
 /** The top-level keys of what is read. The time is always among them: builtins take it from the input, which no analysis of `input.…` shows. */
-function readKeys(paths: readonly (readonly string[])[] | null): ReadonlySet<string> | null {
-  const keys = paths?.map((path) => path[0]);
-  return keys === undefined || keys.includes(undefined) ? null : new Set(['at_ns', ...keys.filter((key) => key !== undefined)]);
+function readKeys(paths: readonly (readonly string[])[] | null): InputReads | null {
+  if (paths?.every((path) => path.length > 0) !== true) return null;
+  const reads = new Map<string, Set<string> | null>([['at_ns', null]]);
+  for (const [key = '', member] of paths) {
+    const known = reads.get(key);
+    if (member === undefined || known === null) reads.set(key, null);
+    else if (known === undefined) reads.set(key, new Set([member]));
+    else known.add(member);
+  }
+  return reads;
 }
 
 /** `<commit or local>[-dirty]@<digest>`, both shortened. */

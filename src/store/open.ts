@@ -16,6 +16,8 @@ export type StoreOptions =
       readonly path: string;
       /** Where statements run. `own` (default): in a thread of its own. `calling`: in this one, for a thread that may wait for a disk. */
       readonly thread?: 'own' | 'calling';
+      /** `relaxed` leaves flushing to the operating system: a power cut loses the latest commits. For measurements. Default `full`. */
+      readonly durability?: 'full' | 'relaxed';
     }
   | {
       readonly kind: 'postgres';
@@ -48,6 +50,8 @@ async function openSqlite(options: Extract<StoreOptions, { kind: 'sqlite' }>): P
     await run(`PRAGMA busy_timeout = ${migrationDeadlineMs / 2}`);
     await migrate({ engine: 'sqlite', run });
     await run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    // A connection that is opened again after a fault is durable again: the safe side.
+    if (options.durability === 'relaxed') await run('PRAGMA synchronous = OFF');
   } catch (error) {
     await lane.close().catch(() => undefined); // the fault that is thrown on is the one that matters
     throw error;

@@ -50,8 +50,15 @@ describe('a folder of Rego', () => {
       'policies/gateway.rego': text.replace('list := {', 'list := {"version": 1, "visible": input[_]} if input.x\n\nlist := {'),
     });
     const release = (await workshop.manager()).current();
-    assert.deepEqual(release?.reads('gateway/call'), new Set(['at_ns']));
-    assert.deepEqual(release.reads('gateway/result'), new Set(['at_ns', 'result', 'findings']));
+    assert.deepEqual(release?.reads('gateway/call'), new Map([['at_ns', null]]));
+    assert.deepEqual(
+      release.reads('gateway/result'),
+      new Map([
+        ['at_ns', null],
+        ['findings', null],
+        ['result', new Set(['isError'])],
+      ]),
+    );
     assert.equal(release.reads('gateway/list'), null);
     assert.equal(release.reads('gateway/mask'), null);
   });
