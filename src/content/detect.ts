@@ -23,9 +23,10 @@ export interface Detectors {
   readonly scan: (value: Json, rootPointer: string) => readonly Finding[];
   /**
    * What is found in one string that goes by the name `key`, as text only: what is inside JSON or base64 is the caller's to open.
+   * @param withSecrets whether secrets matter to the caller
    * @throws RangeError when `work` is used up: the answer would be incomplete
    */
-  spans(key: string, value: string, work: Work): StringFindings | undefined;
+  spans(key: string, value: string, work: Work, withSecrets: boolean): StringFindings | undefined;
   /** A fresh allowance of work for one document that is gone through this many times. */
   work(passes: number): Work;
 }
@@ -154,8 +155,8 @@ export function createDetectors(options: DetectorOptions): Detectors {
   return {
     scan,
     work,
-    spans(key, value, allowance) {
-      const found = scanString(key, value, allowance);
+    spans(key, value, allowance, withSecrets) {
+      const found = scanString(key, value, allowance, withSecrets);
       if (allowance.left < 0) throw new RangeError('the scan of a string was given up: too much in it looks like secrets');
       return found;
     },

@@ -9,8 +9,8 @@ import { minCopyLength, Needles } from './needles.ts';
 import { addTarget, createCopyFinder, findTargets, leavesOf, type TargetNode } from './redaction-targets.ts';
 import { createReplace, safeMask, type Replace } from './replacement.ts';
 import { rewrite, type Rewriting } from './rewrite.ts';
-import type { Work } from './secret-matcher.ts';
 import type { Span } from './span.ts';
+import type { StringFindings } from './string-scan.ts';
 
 /** A document after its redactions. */
 export interface Redacted {
@@ -47,17 +47,23 @@ function redact(document: JsonObject, redactions: readonly Redaction[], detector
   const work = detectors.work(4);
   const byPointer = redactions.filter((redaction) => redaction.pointer !== undefined);
   const byDetector = redactions.filter((redaction) => redaction.detector !== undefined);
+  const withSecrets = byDetector.some(
+    ({ detector = '' }) => 'secret.'.startsWith(detector.replace(/\*$/, '')) || detector.startsWith('secret.'),
+  );
+  const spansOf = (key: string, text: string): StringFindings | undefined => detectors.spans(key, text, work, withSecrets);
   const targets = byPointer.flatMap((redaction) => findTargets(document, redaction));
   for (const { path, redaction } of targets) {
     if (path.length < 2)
       throw new GatewayError('policy.withheld', `the redaction \`${redaction.pointer ?? ''}\` names the whole document; deny instead`);
   }
-  const found = byDetector.length === 0 ? [] : detect(document, byDetector, detectors, work);
+  const found = byDetector.length === 0 ? [] : detect(document, byDetector, spansOf);
   const leaves = targets.map((target) => ({
     redaction: target.redaction,
     texts: leavesOf(target.value).filter((text) => text.length >= minCopyLength),
   }));
-  const gone = [...leaves.flatMap(({ texts }) => texts), ...found.map(({ text }) => text)];
+  const gone = new Needles();
+  for (const text of leaves.flatMap(({ texts }) => texts)) gone.add(text, '');
+  for (const { text } of found) gone.add(text, '');
   const mask = safeMask(gone);
   const replace = createReplace(gone, mask, hashKey);
   const needles = new Needles();
@@ -71,8 +77,8 @@ function redact(document: JsonObject, redactions: readonly Redaction[], detector
     needles,
     mask,
     replace: (target) => replace(target.redaction, target.value),
-    cleanText: (key, text) => cleaned(text, detectors.spans(key, text, work)?.value ?? [], byDetector, replace),
-    cleanKey: (key) => cleaned(key, detectors.spans(key, '', work)?.key ?? [], byDetector, replace),
+    cleanText: (key, text) => cleaned(text, spansOf(key, text)?.value ?? [], byDetector, replace),
+    cleanKey: (key) => cleaned(key, spansOf(key, '')?.key ?? [], byDetector, replace),
   };
   const none = { ...by, cleanText: (_key: string, text: string) => text, cleanKey: (key: string) => key };
   const result = rewrite(document, byDetector.length === 0 ? none : by);
@@ -122,7 +128,11 @@ interface Found {
 }
 
 /** Everything that the redactions' detectors find anywhere in the document, so that copies which they do not recognise go too. */
-function detect(document: Json, redactions: readonly Redaction[], detectors: Detectors, work: Work): Found[] {
+function detect(
+  document: Json,
+  redactions: readonly Redaction[],
+  spansOf: (key: string, text: string) => StringFindings | undefined,
+): Found[] {
   const found: Found[] = [];
   const take = (text: string, spans: readonly Span[]): void => {
     for (const { detector, start, end } of spans) {
@@ -140,14 +150,14 @@ function detect(document: Json, redactions: readonly Redaction[], detectors: Det
         visit(key, inner);
         return;
       }
-      take(value, detectors.spans(key, value, work)?.value ?? []);
+      take(value, spansOf(key, value)?.value ?? []);
       const inside = textOfDataUri(value);
       if (inside !== undefined) visit('', inside);
     } else if (typeof value === 'number' || isRawNumber(value)) visit(key, typeof value === 'number' ? String(value) : value.rawJSON);
     else if (Array.isArray(value)) for (const item of value as readonly Json[]) visit(key, item);
     else if (isJsonObject(value)) {
       for (const [name, item] of Object.entries(value)) {
-        take(name, detectors.spans(name, '', work)?.key ?? []);
+        take(name, spansOf(name, '')?.key ?? []);
         if (item !== undefined) visit(name, item);
       }
       for (const name of blobKeys(value)) visit('', textOfBase64(value[name] as string) ?? '');

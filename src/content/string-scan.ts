@@ -21,8 +21,9 @@ export interface StringFindings {
 /**
  * Scans one string. `key` is the name that the string goes by, or `''`: `api_key` beside a value is context that the value alone lacks.
  * Answers `undefined` where nothing was found, after one pass over the text.
+ * `withSecrets: false` leaves secrets aside, which is where the work is.
  */
-export type StringScan = (key: string, value: string, work: Work) => StringFindings | undefined;
+export type StringScan = (key: string, value: string, work: Work, withSecrets?: boolean) => StringFindings | undefined;
 
 /** Builds the scan of one string from the detectors that are switched on. */
 export function createStringScan(options: ScanOptions, rules: RuleSet): StringScan {
@@ -44,7 +45,7 @@ export function createStringScan(options: ScanOptions, rules: RuleSet): StringSc
     return found.flat();
   };
 
-  return (key, value, work) => {
+  return (key, value, work, withSecrets = true) => {
     hits.length = 0;
     const keyFlags = survey(key, 0, hits);
     const keyHits = hits.length;
@@ -54,7 +55,7 @@ export function createStringScan(options: ScanOptions, rules: RuleSet): StringSc
     if (keyFlags === 0 && flags === 0 && hits.length === 0) return undefined;
     const inKey = plain(key, '', keyFlags);
     const inValue = plain(value, key, flags);
-    if (secrets !== undefined && hits.length > 0) {
+    if (withSecrets && secrets !== undefined && hits.length > 0) {
       const text = offset === 0 ? value : `${key}=${value}`;
       for (const { detector, start, end } of secrets.match(text, hits, work)) {
         if (start < offset - 1) inKey.push({ detector, start, end: Math.min(end, key.length) });
