@@ -46,12 +46,16 @@ export class Compiler {
 }
 
 /** The folders' files under the names that messages show: as one would type them from here. */
-function programOf(source: PolicySource, folders: PolicyFolders, withTests: boolean): Program {
+function programOf(source: PolicySource, folders: PolicyFolders, withTests: boolean, withCases = false): Program {
   const [policy, tests] = [shown(folders.policy), shown(folders.tests)];
   const under = (folder: string, files: Readonly<Record<string, string>>): [string, string][] =>
     Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]);
   return {
-    files: Object.fromEntries([...under(policy, source.files), ...(withTests ? under(tests, source.tests) : [])]),
+    files: Object.fromEntries([
+      ...under(policy, source.files),
+      ...(withTests ? under(tests, source.tests) : []),
+      ...(withCases ? under(tests, source.cases) : []),
+    ]),
     paths: withTests && Object.keys(source.tests).length > 0 ? [policy, tests] : [policy],
     ...(source.capabilities === undefined ? {} : { capabilities: source.capabilities }),
     ...(Object.keys(source.schemas).length === 0 ? {} : { schemas: source.schemas }),
@@ -123,7 +127,8 @@ export const policyTools: PolicyTools = {
   test: ({ run, coverage, threshold, verbose, ...folders }) =>
     withSource(folders, (opa, source) =>
       opa.test({
-        ...programOf(source, folders, true),
+        // With the golden cases: a start asks them of the compiled module, `opa test` of the interpreter.
+        ...programOf(source, folders, true, true),
         ...(run === undefined ? {} : { run }),
         ...(coverage === undefined ? {} : { coverage }),
         ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
@@ -139,7 +144,8 @@ export const policyTools: PolicyTools = {
         [folders.tests, source.tests],
       ] as const) {
         for (const { file, text, errors: faults } of await opa.format(files)) {
-          if (faults !== undefined) errors.push(describeFaults(faults));
+          if (faults !== undefined)
+            errors.push(describeFaults(faults.map((fault) => ({ ...fault, file: `${shown(folder)}/${fault.file ?? file}` }))));
           if (text === undefined) continue;
           changed.push(join(folder, file));
           if (write) await writeFile(join(folder, file), text);
