@@ -75,6 +75,7 @@ export class Reloader {
     endpoints.use(next.config);
     this.#loaded = next;
     this.#onLoaded(next);
+    sessions.announce(['tools', 'resources', 'prompts'], (endpoint) => endpoints.has(endpoint));
     for (const one of [...sessions.all()]) if (!endpoints.has(one.session.endpoint)) sessions.end(one, Date.now());
     audit.hand(systemRecord(next.config.tenant, 'config.reloaded', 'the configuration was reloaded'));
     observation.log.info('config.reloaded');

@@ -147,19 +147,13 @@ type Announcing = Pick<Rooms, 'upstreams' | 'releases' | 'endpoints' | 'sessions
 
 /** Tells every listening agent that its lists may look different now: an upstream changed, or policy did. */
 function announceChanges({ upstreams, releases, endpoints, sessions, observation }: Announcing, undo: Undo): void {
-  const tell = (kinds: readonly string[], isMeant: (endpoint: string) => boolean): void => {
-    for (const { session } of sessions.all()) {
-      if (!isMeant(session.endpoint)) continue;
-      for (const kind of kinds) session.standalone?.send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
-    }
-  };
-  const stop = upstreams.onChange((upstream, kinds) => tell(kinds, (endpoint) => endpoints.uses(endpoint, upstream)));
+  const stop = upstreams.onChange((upstream, kinds) => sessions.announce(kinds, (endpoint) => endpoints.uses(endpoint, upstream)));
   undo.push(() => Promise.resolve().then(stop));
   let seen = releases.current()?.digest;
   observation.onReleaseChange(() => {
     const digest = releases.current()?.digest;
     if (digest === seen) return;
     seen = digest;
-    tell(['tools', 'resources', 'prompts'], () => true);
+    sessions.announce(['tools', 'resources', 'prompts'], () => true);
   });
 }

@@ -26,8 +26,8 @@ export async function serve(
     const own = await listen(metricsApp(render), { host: config.metrics.host, port: config.metrics.port, ...timeouts });
     undo.push(() => closeServer(own, 0));
   }
-  const app = createApp(portsOf(rooms, config, control, config.metrics.enabled && config.metrics.port === undefined ? render : undefined));
-  const server = await listen(app, { host, port, ...timeouts });
+  const ports = portsOf(rooms, config, control, config.metrics.enabled && config.metrics.port === undefined ? render : undefined);
+  const server = await listen(createApp(ports), { host, port, ...timeouts, onBroken: ports.guard.onRefusal });
   undo.push(() => closeServer(server, 0));
   return server;
 }
@@ -41,7 +41,10 @@ function portsOf(
   const { live, pipeline, sessions, endpoints, observation } = rooms;
   const { log, observer } = observation;
   const parse = (bytes: Uint8Array): ReturnType<typeof parseStrict> => parseStrict(bytes, { maxDepth: live.now.config.limits.json_depth });
-  const refused = (error: GatewayError, request: Request): void => {
+  const refused = (
+    error: GatewayError,
+    request: Pick<Request, 'originalUrl'> & { readonly socket: { readonly remoteAddress?: string | undefined } },
+  ): void => {
     const arrival = { receivedAtMs: Date.now(), ip: request.socket.remoteAddress ?? '', userAgent: '', traceId: undefined, bytes: 0 };
     pipeline.refuse(error, { endpoint: request.originalUrl.slice(0, 100), tenant: config.tenant, arrival });
   };

@@ -81,10 +81,22 @@ export class MessageLane {
       return;
     }
     if (message.kind === 'notification') {
-      this.#channel.send({ jsonrpc: '2.0', method: message.method, ...(params === undefined ? {} : { params }) });
+      if (message.method === 'notifications/cancelled') this.#withdraw(params);
+      else this.#channel.send({ jsonrpc: '2.0', method: message.method, ...(params === undefined ? {} : { params }) });
       return;
     }
     await this.#ask(message, outcome, params, call);
+  }
+
+  /** The upstream gave its question up: the agent hears so under the id that the question has there. */
+  #withdraw(params: JsonObject | undefined): void {
+    const { questions } = this.#origin.session;
+    for (const [id, question] of questions) {
+      if (question.upstream !== this.#upstream || question.reference !== params?.['requestId']) continue;
+      questions.delete(id);
+      question.withdraw();
+      this.#channel.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { ...params, requestId: id } });
+    }
   }
 
   /** Puts an upstream's question to the agent under an id of the session's own. */
@@ -104,11 +116,13 @@ export class MessageLane {
     session.questions.set(id, {
       method: message.method,
       upstream: this.#upstream,
+      reference: message.id,
       progressToken: isJsonObject(meta) ? meta['progressToken'] : undefined,
       answer: (response) => {
         clearTimeout(timer);
         void this.#forward(message, response, call);
       },
+      withdraw: () => clearTimeout(timer),
     });
     const sent = this.#channel.send({ jsonrpc: '2.0', id, method: message.method, ...(params === undefined ? {} : { params }) });
     if (sent) return;
@@ -119,7 +133,9 @@ export class MessageLane {
   /** The agent's answer to a question goes the way of every message of an agent's: judged, recorded, sent with a permit. */
   async #forward(question: UpstreamMessage & { kind: 'request' }, response: RpcResponse, asked: Call): Promise<void> {
     const subject: JsonObject = response.result ?? { error: response.error ?? {} };
-    const { session, identity, arrival } = asked;
+    const { session, arrival } = asked;
+    // Who answers now: a token that was refreshed since the question may carry other groups.
+    const { identity } = session;
     const call = callOf({
       session,
       identity,
@@ -220,7 +236,15 @@ function unsolicited(parts: Parts, session: Session, upstream: string, message: 
   if (session.closed || endpoint === undefined) return;
   const make = (): MessageLane => {
     const arrival = { receivedAtMs: parts.now(), ip: '', userAgent: '', traceId: undefined, bytes: 0 };
-    const origin = { session, identity: session.identity, arrival, snapshot: { release: parts.release(), endpoint } };
+    // The lane outlives tokens: whoever holds the session when a message comes is the one in whose name it is judged.
+    const origin: Origin = {
+      session,
+      get identity() {
+        return session.identity;
+      },
+      arrival,
+      snapshot: { release: parts.release(), endpoint },
+    };
     return new MessageLane(parts, origin, upstream, { send: (body) => session.standalone?.send(body) ?? false });
   };
   session.lane(upstream, make).take(message);

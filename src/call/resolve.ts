@@ -5,6 +5,7 @@ import type { Identity } from '../model/identity.ts';
 import { newId } from '../model/ids.ts';
 import type { Target, ToolFacts } from '../model/input.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
+import { assertRpcKeys, foldName } from '../model/rpc-keys.ts';
 import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { member, type Arrival, type Call, type Snapshot } from './call.ts';
 import { kindOf } from './methods.ts';
@@ -83,10 +84,40 @@ function resolveTool(arriving: Arriving): Resolved {
   }
   const problem = tool.validate(given);
   if (problem !== undefined) throw new GatewayError('rpc.params', `the arguments of \`${name}\` do not fit its schema: ${problem}`);
+  const prepared = tool.prepare(given);
+  const twin = lookAlike(prepared, tool);
+  if (twin !== undefined)
+    throw new GatewayError(
+      'rpc.params',
+      `the arguments of \`${name}\` do not fit its schema: \`${twin.slice(0, 40)}\` can be taken for another argument`,
+    );
   const facts = toolFacts(tool);
   const { meta } = withoutMeta(params);
-  const call = makeCall(arriving, { kind: 'tool', server: tool.upstream, name: tool.name }, tool.prepare(given), facts);
+  const call = makeCall(arriving, { kind: 'tool', server: tool.upstream, name: tool.name }, prepared, facts);
   return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, ...meta }) };
+}
+
+/** Names of the arguments that a tool's schema declares, and what a lenient upstream may take for them; kept as long as the catalogue's entry. */
+const declaredKept = new WeakMap<ExposedTool, { readonly names: ReadonlySet<string>; readonly folded: ReadonlySet<string> }>();
+
+/**
+ * The argument whose name an upstream that does not look at case may take for one that policy judged under its own name (`Path` beside
+ * `path`), if there is one. Only names that the schema does not declare are looked at.
+ */
+function lookAlike(given: JsonObject, tool: ExposedTool): string | undefined {
+  let declared = declaredKept.get(tool);
+  if (declared === undefined) {
+    const schema = tool.definition['inputSchema'];
+    const properties = isJsonObject(schema) ? member(schema, 'properties') : undefined;
+    const names = isJsonObject(properties) ? Object.keys(properties) : [];
+    declared = { names: new Set(names), folded: new Set(names.map(foldName)) };
+    declaredKept.set(tool, declared);
+  }
+  const { names, folded } = declared;
+  const keys = Object.keys(given);
+  const unknown = keys.filter((key) => !names.has(key));
+  // A fixed argument of a variant is not declared either: so each is compared with the others too.
+  return unknown.find((key) => folded.has(foldName(key)) || keys.some((other) => other !== key && foldName(other) === foldName(key)));
 }
 
 interface Located {
@@ -131,6 +162,7 @@ function locatePrompt(name: string, endpoint: EndpointView): Located {
 function locateCompletion(params: JsonObject, endpoint: EndpointView): Located {
   const ref = member(params, 'ref');
   if (!isJsonObject(ref)) throw new GatewayError('rpc.params', '`params.ref` must name a prompt or a resource template');
+  assertRpcKeys(ref, new Set(['type', 'name', 'uri']));
   if (ref['type'] === 'ref/prompt') {
     const found = locatePrompt(text(ref, 'name'), endpoint);
     return { ...found, target: { ...found.target, kind: 'completion' }, rename: { ref: { ...ref, ...found.rename } } };

@@ -1,5 +1,6 @@
 import { GatewayError } from '../model/errors.ts';
 import { isJsonObject, isRawNumber, type Json, type JsonObject } from '../model/json.ts';
+import { assertRpcKeys } from '../model/rpc-keys.ts';
 
 /** JSON-RPC ids as MCP has them: a string or a number, never null. */
 export type RpcId = string | number;
@@ -24,12 +25,14 @@ export interface RpcResponse {
 }
 
 const known = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+/** Params that say what a message is about: an upstream that does not look at the case of names must not read another value than policy did. */
+const telling = new Set(['name', 'arguments', 'uri', 'ref', 'argument', 'context', 'level', 'cursor', 'task', '_meta']);
 const maxMethodLength = 200;
 const maxIdLength = 256;
 
 /**
  * One JSON-RPC 2.0 message. What is unclear is refused and never guessed: a body that is both a request and a response, a null id,
- * members beside the six that JSON-RPC knows.
+ * members beside the six that JSON-RPC knows, params that look like one that decides (`URI`, `paramſ`).
  * @throws GatewayError `rpc.batch`, `rpc.invalid`
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic#messages
  */
@@ -37,6 +40,7 @@ export function readMessage(value: Json): RpcMessage {
   if (Array.isArray(value)) throw new GatewayError('rpc.batch', 'batches are not accepted; send one message in a request');
   if (!isJsonObject(value)) throw invalid('the body must be one JSON-RPC object');
   if (value['jsonrpc'] !== '2.0') throw invalid('`jsonrpc` must be "2.0"');
+  assertRpcKeys(value);
   for (const key of Object.keys(value)) if (!known.has(key)) throw invalid(`\`${key.slice(0, 40)}\` is not a member of a JSON-RPC message`);
   const { id, method, params } = value;
   if (method !== undefined) {
@@ -44,6 +48,7 @@ export function readMessage(value: Json): RpcMessage {
       throw invalid('`method` must be a short string');
     if ('result' in value || 'error' in value) throw invalid('a message with `method` has neither `result` nor `error`');
     if (params !== undefined && !isJsonObject(params)) throw invalid('`params` must be an object');
+    if (params !== undefined) assertRpcKeys(params, telling);
     return 'id' in value ? { kind: 'request', id: readId(id), method, params } : { kind: 'notification', method, params };
   }
   return readResponse(value);

@@ -16,9 +16,13 @@ export interface Inflight {
 export interface PendingQuestion {
   readonly method: string;
   readonly upstream: string;
+  /** What the upstream's request is called toward the upstream room; unique on one connection. */
+  readonly reference: string;
   /** Under which the upstream wants to hear how far the agent is. */
   readonly progressToken: Json | undefined;
   answer(response: RpcResponse): void;
+  /** The upstream no longer waits for an answer. */
+  withdraw(): void;
 }
 
 /** Takes an upstream's messages one after the other. */

@@ -53,6 +53,11 @@ export class EventStream implements AgentChannel {
     return this.#keptBytes;
   }
 
+  /** Whether every event after `number` is still kept, so that a reader that saw it last misses nothing. */
+  canResume(number: number): boolean {
+    return number < this.#next && (this.#kept[0]?.number ?? this.#next) <= number + 1;
+  }
+
   /** Sends the stream over `response` from now on, after the kept events with a number above `after`. */
   attach(response: ServerResponse, headers: Readonly<Record<string, string>>, after = -1): void {
     this.detach();
@@ -112,11 +117,11 @@ export class EventStream implements AgentChannel {
     while (this.#keptBytes > this.#options.maxKeptBytes && this.#kept.length > 1) this.#keptBytes -= this.#kept.shift()?.text.length ?? 0;
     const response = this.#response;
     if (response === undefined) return;
-    response.write(text);
+    // What lies unsent from before tells that the reader is slow; one message, however large, does not.
     if (response.writableLength > maxUnsentBytes) {
       this.#response = undefined;
       response.destroy();
-    }
+    } else response.write(text);
   }
 }
 

@@ -1,12 +1,13 @@
 import type { NextFunction, Request, Response } from 'express';
 import { GatewayError } from '../model/errors.ts';
+import type { OnBroken } from './broken-http.ts';
 
 /** Which names this server goes by, and which pages may call it. */
 export interface GuardOptions {
   readonly allowedHosts: () => ReadonlySet<string>;
   readonly allowedOrigins: () => ReadonlySet<string>;
   /** Hears of each refusal, so that it is recorded. */
-  readonly onRefusal: (error: GatewayError, request: Request) => void;
+  readonly onRefusal: OnBroken;
 }
 
 const corsHeaders = 'authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id, traceparent';

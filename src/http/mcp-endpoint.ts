@@ -52,9 +52,9 @@ export function mcpEndpoint(ports: McpEndpointPorts): (request: Request, respons
       if (request.method === 'POST') {
         message = await receive(ports, request, arrival);
         await post(ports, { request, response, endpoint, identity, arrival }, message);
-      } else if (request.method === 'GET') get(ports, request, response, identity);
+      } else if (request.method === 'GET') get(ports, { request, response, endpoint, identity, arrival });
       else if (request.method === 'DELETE') {
-        ports.sessions.end(ports.sessions.find(header(request, 'mcp-session-id'), identity, ports.now()), ports.now());
+        ports.sessions.end(find(ports, { request, endpoint, identity }), ports.now());
         response.writeHead(204).end();
       } else throw new GatewayError('http.method', `\`${request.method}\` is not used here; use POST, GET or DELETE`);
     } catch (thrown) {
@@ -85,11 +85,10 @@ async function receive(ports: McpEndpointPorts, request: Request, arrival: { byt
 
 async function post(ports: McpEndpointPorts, exchange: Exchange, message: RpcMessage): Promise<void> {
   const { request, response, identity, arrival } = exchange;
+  refuseOtherEra(request, message);
   if (message.kind === 'request' && message.method === 'initialize') return initialize(ports, exchange, message);
-  const live = ports.sessions.find(header(request, 'mcp-session-id'), identity, ports.now());
+  const live = find(ports, exchange);
   const { session } = live;
-  if (session.endpoint !== exchange.endpoint) throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
-  checkVersion(header(request, 'mcp-protocol-version'), session.protocolVersion);
   if (message.kind === 'response') {
     ports.pipeline.response({ session, identity, arrival, message });
     response.writeHead(202).end();
@@ -99,14 +98,35 @@ async function post(ports: McpEndpointPorts, exchange: Exchange, message: RpcMes
   } else await answer(ports, exchange, live, message);
 }
 
+function find(ports: McpEndpointPorts, { request, endpoint, identity }: Pick<Exchange, 'request' | 'endpoint' | 'identity'>): LiveSession {
+  checkVersion(request);
+  return ports.sessions.find(header(request, 'mcp-session-id'), identity, endpoint, ports.now());
+}
+
 /**
  * The header should name the version that was agreed on, and what is not served is refused. Another one that sessions speak is let pass: clients
  * send it, and nothing is read by it; the session's own version holds.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#protocol-version-header
  */
-function checkVersion(version: string | undefined, agreed: string): void {
-  if (version === undefined || version === agreed || sessionVersions.some((known) => known === version)) return;
-  throw new GatewayError('protocol.version', `this session speaks \`${agreed}\`, the header says \`${version.slice(0, 20)}\``);
+function checkVersion(request: Request): void {
+  const version = header(request, 'mcp-protocol-version');
+  if (version === undefined || sessionVersions.some((known) => known === version)) return;
+  throw new GatewayError('protocol.version', `\`${version.slice(0, 20)}\` is not served here; ${versionWords}`);
+}
+
+const versionWords = `open a session with \`initialize\` and one of ${sessionVersions.map((version) => `\`${version}\``).join(', ')}`;
+const modernVersionKey = 'io.modelcontextprotocol/protocolVersion';
+
+/**
+ * A message of an era without sessions, or one that could be read as of either, is refused before anything is looked up: its sender goes by
+ * the answer to open a session. The code is none that 2026-07-28 knows, which would mean that this server speaks it.
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning
+ */
+function refuseOtherEra(request: Request, message: RpcMessage): void {
+  checkVersion(request);
+  const meta = message.kind === 'response' ? undefined : message.params?.['_meta'];
+  if (isJsonObject(meta) && Object.hasOwn(meta, modernVersionKey))
+    throw new GatewayError('protocol.version', `messages that carry \`${modernVersionKey}\` are not served here; ${versionWords}`);
 }
 
 async function answer(ports: McpEndpointPorts, exchange: Exchange, live: LiveSession, message: RpcRequest): Promise<void> {
@@ -161,16 +181,18 @@ async function initialize(ports: McpEndpointPorts, exchange: Exchange, message: 
 }
 
 /** Opens the stream that belongs to no call, or resumes a stream after the event that the agent saw last. */
-function get(ports: McpEndpointPorts, request: Request, response: Response, identity: Identity): void {
+function get(ports: McpEndpointPorts, exchange: Exchange): void {
+  const { request, response } = exchange;
   if (!accepts(request).stream) throw new GatewayError('http.not_acceptable', 'a GET opens an event stream; accept `text/event-stream`');
-  const live = ports.sessions.find(header(request, 'mcp-session-id'), identity, ports.now());
+  const live = find(ports, exchange);
   const lastEventId = header(request, 'last-event-id');
   if (lastEventId !== undefined) {
     const seen = parseEventId(lastEventId);
     const stream = seen === undefined ? undefined : live.streams.get(seen.stream);
-    if (seen === undefined || stream === undefined)
-      throw new GatewayError('request.invalid', 'the stream of this `last-event-id` is not kept any more; repeat the request');
+    if (seen === undefined || stream?.canResume(seen.number) !== true)
+      throw new GatewayError('request.invalid', 'what follows this `last-event-id` is not kept any more; repeat the request');
     stream.attach(response, {}, seen.number);
+    if (stream === live.session.standalone) listenWhile(ports, live, stream, response);
     return;
   }
   const open = live.session.standalone as EventStream | undefined;
@@ -179,9 +201,14 @@ function get(ports: McpEndpointPorts, request: Request, response: Response, iden
   const stream = ports.sessions.stream(live, true);
   live.session.standalone = stream;
   stream.attach(response, {});
+  listenWhile(ports, live, stream, response);
+}
+
+/** The upstreams' own streams are open as long as the agent's is. */
+function listenWhile(ports: McpEndpointPorts, live: LiveSession, stream: EventStream, response: Response): void {
   ports.listen(live, true);
   response.on('close', () => {
-    if (!stream.attached && !live.session.closed) ports.listen(live, false);
+    if (live.session.standalone === stream && !stream.attached && !live.session.closed) ports.listen(live, false);
   });
 }
 

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { asGatewayError, type GatewayError } from '../model/errors.ts';
+import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { adminRouter, type AdminPorts } from './admin.ts';
+import { answerBrokenHttp, type OnBroken } from './broken-http.ts';
 import { guard, type GuardOptions } from './guard.ts';
 import { mcpEndpoint, type McpEndpointPorts } from './mcp-endpoint.ts';
 
@@ -61,7 +62,13 @@ export function createApp(ports: ServerPorts): Express {
   app.use(
     (_request, response) => void response.status(404).json({ error: { code: 'not_found', message: 'there is nothing at this path' } }),
   );
-  app.use((thrown: unknown, _request: Request, response: Response, next: NextFunction) => {
+  app.use((thrown: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (thrown instanceof URIError) {
+      const error = new GatewayError('request.invalid', 'the path is not percent-encoded UTF-8');
+      ports.guard.onRefusal(error, request);
+      response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
+      return;
+    }
     ports.failed(thrown);
     if (response.headersSent) {
       next(thrown);
@@ -89,6 +96,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly headerTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Hears of each request that is none. Default: nobody. */
+  readonly onBroken?: OnBroken;
 }
 
 /** A server that closes slow headers and bodies and takes no lenient HTTP; resolves once it listens. */
@@ -105,6 +114,7 @@ export function listen(app: Express, options: ListenOptions): Promise<Server> {
     },
     app as Parameters<typeof createServer>[1],
   );
+  answerBrokenHttp(server, options.onBroken ?? (() => undefined));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {

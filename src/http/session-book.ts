@@ -58,19 +58,26 @@ export class SessionBook {
     }
   }
 
+  /** @throws GatewayError `session.limit` when others took the room while policy was asked */
   keep(live: LiveSession): void {
+    this.assertRoom(live.session.identityKey);
     this.#sessions.set(live.session.id, live);
     const key = live.session.identityKey;
     this.#perIdentity.set(key, (this.#perIdentity.get(key) ?? 0) + 1);
   }
 
-  /** @throws GatewayError `session.required`, `session.unknown` */
-  find(id: string | undefined, identity: Identity, nowMs: number): LiveSession {
+  /**
+   * The session of this id, for its own identity at its own endpoint; for anybody else, and once it was idle too long, there is none.
+   * @throws GatewayError `session.required`, `session.unknown`
+   */
+  find(id: string | undefined, identity: Identity, endpoint: string, nowMs: number): LiveSession {
     if (id === undefined || id === '')
       throw new GatewayError('session.required', 'the `mcp-session-id` header is missing; send `initialize` first');
     const live = this.#sessions.get(id);
-    if (live === undefined || !ownsSession(live.session, identity))
-      throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
+    const isOwn = live !== undefined && ownsSession(live.session, identity) && live.session.endpoint === endpoint;
+    const isIdle = isOwn && this.#isIdle(live, nowMs);
+    if (isIdle) this.end(live, nowMs);
+    if (!isOwn || isIdle) throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
     live.session.lastUsedMs = nowMs;
     live.session.identity = identity;
     return live;
@@ -111,17 +118,28 @@ export class SessionBook {
 
   /** Ends idle sessions, drops old ended streams, and keeps open connections alive. Called every few seconds. */
   sweep(nowMs: number): void {
-    const { idleMs } = this.#limits();
     for (const live of this.#sessions.values()) {
-      const { session, streams } = live;
-      let attached = false;
-      for (const [id, stream] of streams) {
-        attached ||= stream.attached;
-        if (stream.endedAtMs !== undefined && nowMs - stream.endedAtMs > endedStreamMs) streams.delete(id);
+      for (const [id, stream] of live.streams) {
+        if (stream.endedAtMs !== undefined && nowMs - stream.endedAtMs > endedStreamMs) live.streams.delete(id);
         else stream.keepAlive();
       }
-      if (!attached && session.inflight.size === 0 && nowMs - session.lastUsedMs > idleMs) this.end(live, nowMs);
+      if (this.#isIdle(live, nowMs)) this.end(live, nowMs);
     }
+  }
+
+  /** Tells every agent that listens, at the endpoints that are meant, that these lists may look different now. */
+  announce(kinds: readonly string[], isMeant: (endpoint: string) => boolean): void {
+    for (const { session } of this.#sessions.values()) {
+      if (!isMeant(session.endpoint)) continue;
+      for (const kind of kinds) session.standalone?.send({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed` });
+    }
+  }
+
+  /** Unused for too long, with no call in flight and nobody who listens. */
+  #isIdle({ session, streams }: LiveSession, nowMs: number): boolean {
+    if (nowMs - session.lastUsedMs <= this.#limits().idleMs || session.inflight.size > 0) return false;
+    for (const stream of streams.values()) if (stream.attached) return false;
+    return true;
   }
 
   /** Makes room by ending the identity's session that was unused the longest, unless that is younger than a minute. */

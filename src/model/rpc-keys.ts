@@ -12,15 +12,18 @@ const rpcNames: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'param
 export function assertRpcKeys(object: JsonObject, names: ReadonlySet<string> = rpcNames): void {
   for (const key of Object.keys(object)) {
     if (names.has(key)) continue;
-    const folded = fold(key);
+    const folded = foldName(key);
     if (names.has(folded)) {
       throw new GatewayError('rpc.invalid', `the name \`${printable(key)}\` can be taken for \`${folded}\`; send \`${folded}\``);
     }
   }
 }
 
-/** Upper then lower case joins what has one capital (`ı`, `ſ`, the Kelvin sign); marks and invisible characters go. */
-function fold(key: string): string {
+/**
+ * What a lenient parser may take `key` for: lower case, without marks and invisible characters. Upper then lower case joins what has one
+ * capital (`ı`, `ſ`, the Kelvin sign).
+ */
+export function foldName(key: string): string {
   const plain = key.normalize('NFKD').replace(/[\p{M}\p{Default_Ignorable_Code_Point}\p{C}\s]/gu, '');
   return plain.toUpperCase().toLowerCase();
 }
