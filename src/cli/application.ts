@@ -76,9 +76,21 @@ export interface PolicyFolders {
   readonly tests: string;
 }
 
+/** One fault in a policy: OPA's words in `text`, and its place where it has one. */
+export interface PolicyFault {
+  readonly text: string;
+  readonly file?: string;
+  /** From 1. */
+  readonly row?: number;
+  /** In bytes, from 1. */
+  readonly col?: number;
+  /** The line in question and a mark below it, where OPA gives them. */
+  readonly details?: readonly string[];
+}
+
 /** OPA's own tools on a folder of Rego. */
 export interface PolicyTools {
-  check(folders: PolicyFolders): Promise<{ readonly files: number; readonly errors: readonly { readonly text: string }[] }>;
+  check(folders: PolicyFolders): Promise<{ readonly files: number; readonly errors: readonly PolicyFault[] }>;
   test(
     options: PolicyFolders & {
       readonly run?: string;

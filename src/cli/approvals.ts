@@ -72,10 +72,10 @@ function oneText(one: Approval): string {
   return [
     `${one.id}: ${one.state}`,
     `asked by   ${visible(one.requester.subject)} through ${visible(one.requester.client)}`,
-    `tool       ${visible(`${one.server}/${one.tool}`)} at endpoint ${one.endpoint}`,
+    `tool       ${visible(`${one.server}/${one.tool}`)} at endpoint ${visible(one.endpoint)}`,
     `arguments  ${visible(JSON.stringify(one.arguments))}`,
     `why        ${visible(one.reasons.map((reason) => `${reason.message} (${reason.rule})`).join('; '))}`,
-    `needs      ${one.terms.quorum} of ${one.terms.groups.length === 0 ? 'any approver' : one.terms.groups.join(', ')}`,
+    `needs      ${visible(whoIsNeeded(one.terms))}`,
     `expires    ${new Date(one.expiresAtMs).toISOString()}`,
     ...votes,
   ].join('\n');

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import type { AuditRecord } from '../model/audit-record.ts';
+import { GatewayError } from '../model/errors.ts';
 import type { Verification } from './application.ts';
 import { AdminClient } from './admin-client.ts';
 import { exitCodes } from './exit-codes.ts';
-import { visible, type Output } from './output.ts';
+import { visible, type Colour, type Output } from './output.ts';
 import type { CommandContext } from './program.ts';
 
 interface StoredRecord {
@@ -11,6 +12,9 @@ interface StoredRecord {
   readonly hash: string;
   readonly record: AuditRecord;
 }
+
+/** How often `--follow` asks. */
+const followMs = 1_000;
 
 interface TailOptions {
   readonly server?: string;
@@ -55,30 +59,45 @@ export function auditCommand({ app, output, exit }: CommandContext): Command {
 }
 
 async function tail(output: Output, options: TailOptions): Promise<void> {
+  if (!/^[1-9]\d{0,3}$/.test(options.limit)) throw new GatewayError('request.invalid', '`--limit` must be a number, 1 to 1000');
   const client = AdminClient.connect(options, process.env);
   const query = new URLSearchParams({ limit: options.limit });
   for (const key of ['identity', 'tool', 'effect', 'kind'] as const) if (options[key] !== undefined) query.set(key, options[key]);
   let last = 0;
-  for (;;) {
-    const records = await client.call<StoredRecord[]>('GET', `/audit?${query.toString()}`);
-    const fresh = records.filter((one) => one.seq > last).sort((a, b) => a.seq - b.seq);
-    for (const one of fresh) {
+  while (!output.closed) {
+    for (const one of await newerThan(last, query, client)) {
       output.answer(one, () => recordText(output, one));
       last = one.seq;
     }
     if (options.follow !== true) return;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, followMs));
   }
 }
 
+/** Records after `last`, oldest first. The first time the latest page; later as many pages as came meanwhile, so that none is passed over. */
+async function newerThan(last: number, query: URLSearchParams, client: AdminClient): Promise<StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  for (let before: number | undefined; ;) {
+    const page = new URLSearchParams(query);
+    if (before !== undefined) page.set('before_seq', String(before));
+    const records = (await client.call<StoredRecord[]>('GET', `/audit?${page.toString()}`)).filter((one) => one.seq > last);
+    found.push(...records);
+    before = Math.min(...records.map((one) => one.seq));
+    if (last === 0 || records.length < Number(query.get('limit'))) return found.sort((a, b) => a.seq - b.seq);
+  }
+}
+
+const colours: Readonly<Record<string, Colour | undefined>> = {
+  allow: 'green',
+  ok: 'green',
+  redact: 'yellow',
+  require_approval: 'yellow',
+  held: 'yellow',
+};
+
 function recordText(output: Output, { seq, record }: StoredRecord): string {
   const effect = record.decision?.effect ?? record.outcome?.status ?? record.event?.code ?? '';
-  const colour =
-    effect === 'allow' || effect === 'ok'
-      ? 'green'
-      : effect === 'redact' || effect === 'require_approval' || effect === 'held'
-        ? 'yellow'
-        : 'red';
+  const colour = colours[effect] ?? (record.kind === 'admin' || record.kind === 'system' ? 'cyan' : 'red');
   const what =
     record.what === undefined ? (record.event?.message ?? '') : `${record.what.method} ${record.what.server ?? '-'}/${record.what.name}`;
   const why = record.decision?.reasons.map((reason) => `${reason.rule}: ${reason.message}`).join('; ') ?? '';
@@ -86,8 +105,8 @@ function recordText(output: Output, { seq, record }: StoredRecord): string {
     String(seq).padStart(6),
     record.at,
     record.kind.padEnd(8),
-    output.paint(colour, effect.padEnd(16)),
-    visible(record.who?.subject ?? '-'),
+    output.paint(colour, visible(effect).padEnd(18)),
+    visible(record.who?.subject ?? '-').padEnd(10),
     visible(what),
     visible(why),
   ].join('  ');
@@ -96,5 +115,5 @@ function recordText(output: Output, { seq, record }: StoredRecord): string {
 function verificationText(output: Output, found: Verification): string {
   if (found.ok)
     return `${output.paint('green', 'whole')}: ${found.records ?? 0} records, head ${found.headSeq ?? 0}:${found.headHash ?? ''}`;
-  return `${output.paint('red', 'broken')} at record ${found.at ?? 0}: ${found.problem ?? ''}`;
+  return `${output.paint('red', 'broken')} at record ${found.at ?? 0}: ${visible(found.problem ?? '')}`;
 }

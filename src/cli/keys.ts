@@ -24,10 +24,10 @@ export function keysCommand({ app, output }: CommandContext): Command {
   sub('create <name>', 'make a key; it is shown once')
     .option('--group <name...>', 'groups that policy sees', [])
     .option('--scope <name...>', 'scopes that policy sees', [])
-    .requiredOption('--expires <days>', 'days until it expires, at most 366')
+    .requiredOption('--expires <days>', 'days until it expires; the configuration says how many at most')
     .action(async (name: string, options: Where & { group: string[]; scope: string[]; expires: string }) => {
       const days = Number(options.expires);
-      if (!(days > 0 && days <= 366)) throw new GatewayError('request.invalid', '`--expires` must be days, 1 to 366');
+      if (!(days > 0 && days <= 3650)) throw new GatewayError('request.invalid', '`--expires` must be a number of days, at most 3650');
       const request: KeyRequest = { name, groups: options.group, scopes: options.scope, expires_in_s: Math.round(days * 86_400) };
       const made = await reach(
         options,
@@ -45,8 +45,8 @@ export function keysCommand({ app, output }: CommandContext): Command {
     const rows = keys.map((key) => [
       key.id,
       visible(key.name),
-      key.groups.join(' '),
-      key.scopes.join(' '),
+      visible(key.groups.join(' ')),
+      visible(key.scopes.join(' ')),
       when(key.expiresAtMs),
       when(key.revokedAtMs),
       when(key.lastUsedAtMs),
@@ -61,7 +61,7 @@ export function keysCommand({ app, output }: CommandContext): Command {
       (keys) => keys.revoke(id),
       async (admin) => admin.call('DELETE', `/keys/${encodeURIComponent(id)}`).then(() => true),
     );
-    if (!revoked) throw new GatewayError('not_found', `there is no key \`${id}\``);
+    if (!revoked) throw new GatewayError('not_found', `there is no key \`${id}\`; \`castellan keys list\` shows them`);
     output.answer({ revoked: id }, () => `revoked \`${id}\``);
   });
   const reach = async <Answer>(

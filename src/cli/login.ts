@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { startCodeLogin, startDeviceLogin, type LoginOptions, type LoginTokens } from '../identity/login.ts';
 import { GatewayError } from '../model/errors.ts';
 import { credentialsPath, dropLogin, writeLogin } from './credentials.ts';
+import { visible } from './output.ts';
 import type { CommandContext } from './program.ts';
 
 /** The admin API's metadata: RFC 9728, and with which client people sign in. */
@@ -48,20 +49,20 @@ export function loginCommand({ output }: CommandContext): Command {
       const until = new Date(tokens.expiresAtMs).toISOString();
       output.answer(
         { server, subject: tokens.subject ?? null, expires_at: until },
-        () => `signed in at ${server}${tokens.subject === undefined ? '' : ` as ${tokens.subject}`}`,
+        () => `signed in at ${server}${tokens.subject === undefined ? '' : ` as ${visible(tokens.subject)}`}`,
       );
     });
 }
 
 async function byBrowser(request: LoginOptions, output: CommandContext['output']): Promise<LoginTokens> {
   const login = await startCodeLogin(request);
-  output.note(`open this address in a browser on this machine:\n\n  ${login.url}\n`);
+  output.note(`open this address in a browser on this machine:\n\n  ${visible(login.url)}\n`);
   return login.tokens;
 }
 
 async function byDevice(request: LoginOptions, output: CommandContext['output']): Promise<LoginTokens> {
   const login = await startDeviceLogin(request);
-  output.note(`open ${login.verificationUri} on any device and enter the code\n\n  ${login.userCode}\n`);
+  output.note(`open ${visible(login.verificationUri)} on any device and enter the code\n\n  ${visible(login.userCode)}\n`);
   return login.tokens;
 }
 

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { GatewayError } from '../model/errors.ts';
 import { exitCodes } from './exit-codes.ts';
-import type { PolicyFolders } from './application.ts';
+import type { Application, PolicyFault, PolicyFolders } from './application.ts';
 import type { CommandContext } from './program.ts';
 
 /** `castellan policy build|test|check|fmt`: OPA's own tools, with nothing to install. */
@@ -16,7 +18,7 @@ export function policyCommand({ app, output, exit }: CommandContext): Command {
   sub('check', 'compile strictly, against the schemas and the capabilities').action(async (folders: PolicyFolders) => {
     const { errors, files } = await app.policy.check(folders);
     output.answer({ ok: errors.length === 0, files, errors }, () =>
-      errors.length === 0 ? `${files} files are good` : errors.map((error) => error.text).join('\n'),
+      errors.length === 0 ? `${files} files are good` : errors.map(faultText).join('\n'),
     );
     if (errors.length > 0) exit(exitCodes.failed);
   });
@@ -27,7 +29,13 @@ export function policyCommand({ app, output, exit }: CommandContext): Command {
     .option('--threshold <percent>', 'fail below this coverage')
     .option('--verbose', 'list every test')
     .action(async (options: PolicyFolders & { run?: string; coverage?: boolean; threshold?: string; verbose?: boolean }) => {
-      const answer = await app.policy.test(options);
+      if (options.threshold !== undefined && !(Number(options.threshold) >= 0 && Number(options.threshold) <= 100))
+        throw new GatewayError('request.invalid', '`--threshold` must be a percentage, 0 to 100');
+      const answer = await testOrFault(app, output, options);
+      if (answer === undefined) {
+        exit(exitCodes.failed);
+        return;
+      }
       output.answer(answer, () => answer.text.trimEnd());
       exit(answer.exit_code);
     });
@@ -52,4 +60,39 @@ export function policyCommand({ app, output, exit }: CommandContext): Command {
       output.answer(built, () => `release ${built.release} (${built.digest}), ${built.wasm_bytes} bytes of WASM, in ${options.output}`);
     });
   return command;
+}
+
+/** As stock OPA does where the files do not compile: its words alone on standard error, and exit code 1. */
+async function testOrFault(
+  app: Application,
+  output: CommandContext['output'],
+  options: Parameters<Application['policy']['test']>[0],
+): Promise<Awaited<ReturnType<Application['policy']['test']>> | undefined> {
+  try {
+    return await app.policy.test(options);
+  } catch (error) {
+    if (output.json || !(error instanceof GatewayError) || error.code !== 'policy.invalid') throw error;
+    output.note(error.message);
+    return undefined;
+  }
+}
+
+/** A fault with the line that it is in, where OPA did not quote it already. */
+function faultText({ text, file, row, col, details }: PolicyFault): string {
+  if (file === undefined || row === undefined || col === undefined || details !== undefined) return text;
+  const line = lineOf(file, row);
+  if (line === undefined) return text;
+  const before = Buffer.from(line)
+    .subarray(0, col - 1)
+    .toString();
+  // Tabs stay tabs, so that the mark stands below its column whatever their width.
+  return `${text}\n  ${line}\n  ${before.replace(/[^\t]/g, ' ')}^`;
+}
+
+function lineOf(file: string, row: number): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/)[row - 1];
+  } catch {
+    return undefined; // A folder outside this one is shown by its name alone: the fault is told without its line.
+  }
 }
