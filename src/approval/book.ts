@@ -3,7 +3,7 @@ import { GatewayError } from '../model/errors.ts';
 import { newId, type ApprovalId, type Digest, type TenantId } from '../model/ids.ts';
 import type { ApprovalBook, Db } from '../model/ports.ts';
 import { columns, insertApproval, readApprovals, withVotes, type ApprovalRow } from './rows.ts';
-import { checkVoter, stateAfter, writeVote } from './vote.ts';
+import { rulesSatisfied, stateAfter, writeVote } from './vote.ts';
 import { Waits } from './waits.ts';
 
 export interface ApprovalBookOptions {
@@ -49,7 +49,7 @@ export function createApprovalBook(options: ApprovalBookOptions): OpenApprovalBo
       (
         await readApprovals(
           db,
-          "WHERE tenant = $1 AND binding = $2 AND state = 'approved' AND expires_at_ms > $3 ORDER BY created_at_ms LIMIT 1",
+          "WHERE tenant = $1 AND binding = $2 AND state = 'approved' AND expires_at_ms > $3 ORDER BY created_at_ms DESC LIMIT 1",
           [tenant, binding, nowMs],
           nowMs,
         )
@@ -69,9 +69,9 @@ export function createApprovalBook(options: ApprovalBookOptions): OpenApprovalBo
         await db.tx(async (tx) => {
           const approval = await one(tx, tenant, id, nowMs, tx.engine === 'postgres' ? ' FOR UPDATE' : '');
           if (approval === undefined) throw unknown(id);
-          checkVoter(approval, vote);
+          const satisfies = rulesSatisfied(approval, vote);
           if (approval.state !== 'pending') throw conflict(approval, `this call is ${approval.state} already`);
-          await writeVote(tx, approval, vote, nowMs);
+          await writeVote(tx, approval, vote, satisfies, nowMs);
           const voted = (await one(tx, tenant, id, nowMs)) ?? approval;
           const state = stateAfter(voted);
           if (state === 'pending') return voted;

@@ -31,6 +31,7 @@ interface VoteRow {
   readonly vote: 'approve' | 'deny';
   readonly at_ms: number;
   readonly remark: string | null;
+  readonly satisfies_json: string;
 }
 
 export const columns =
@@ -47,7 +48,7 @@ export async function withVotes(db: Db, rows: readonly ApprovalRow[], nowMs: num
   if (first === undefined) return [];
   const places = rows.map((_, index) => `$${index + 2}`).join(', ');
   const votes = await db.query<VoteRow>(
-    `SELECT approval_id, principal, voter, vote, at_ms, remark FROM approval_vote WHERE tenant = $1 AND approval_id IN (${places}) ORDER BY at_ms`,
+    `SELECT approval_id, principal, voter, vote, at_ms, remark, satisfies_json FROM approval_vote WHERE tenant = $1 AND approval_id IN (${places}) ORDER BY at_ms`,
     [first.tenant, ...rows.map((row) => row.id)],
   );
   return rows.map((row) => approvalOf(row, votes.filter((vote) => vote.approval_id === row.id).map(voteOf), nowMs));
@@ -104,8 +105,8 @@ function approvalOf(row: ApprovalRow, votes: readonly ApprovalVote[], nowMs: num
 }
 
 function voteOf(row: VoteRow): ApprovalVote {
-  const { principal, voter: by, vote, at_ms: atMs, remark } = row;
-  return { by, principal, vote, atMs, ...(remark === null ? {} : { comment: remark }) };
+  const { principal, voter: by, vote, at_ms: atMs, remark, satisfies_json: rules } = row;
+  return { by, principal, vote, atMs, satisfies: JSON.parse(rules) as string[], ...(remark === null ? {} : { comment: remark }) };
 }
 
 /** JSON text with the numbers that a double would change kept as their text: the approver is shown what will be executed. */

@@ -1,5 +1,6 @@
 import type { Approval } from '../model/approval.ts';
 import type { Decision, Entrypoint } from '../model/decision.ts';
+import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import type { ApprovalFact, Finding } from '../model/input.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -87,24 +88,40 @@ async function settle(
   if ('problem' in shown) return { decision: shown.problem, subject: call.subject };
   const binding = bindingOf(call);
   const { tenant } = call.identity;
+  const hold = async (): Promise<Approval> => park(parts, call, first, binding, masked(parts, shown.subject));
+  const heldBack = (held: Approval): Settled => ({ decision: first, subject: call.subject, held });
   let approved = await parts.approvals.findApproved(tenant, binding, parts.now());
   if (approved === undefined) {
-    const opened = await park(parts, call, first, binding, masked(parts, shown.subject));
-    const waited = await awaitVote(parts, call, opened, options);
-    if (waited.state !== 'approved')
-      return { decision: waited.state === 'denied' ? deniedByPeople(first, waited) : first, subject: call.subject, held: waited };
+    const waited = await awaitVote(parts, call, await hold(), options);
+    if (waited.state === 'denied') return { ...heldBack(waited), decision: deniedByPeople(first, waited) };
+    if (waited.state !== 'approved') return heldBack(waited);
+    if (parts.release()?.digest !== call.snapshot.release?.digest) return { ...heldBack(waited), decision: outdated(first) };
     approved = waited;
   }
   const second = await decide(parts, call.snapshot.release, 'gateway/call', ask(approvalFact(approved)));
-  if (second.effect === 'require_approval') {
-    const held = await park(parts, call, second, binding, masked(parts, shown.subject));
-    return { decision: second, subject: call.subject, held };
-  }
+  // Another rule asks by now: the new approval is asked for on the terms of all of them, so that it alone lets the call go.
+  if (second.effect === 'require_approval') return heldBack(await hold());
   const final = finish(parts, call, second);
   if (final.decision.effect === 'deny') return final;
-  // Spent before the record and the sending: a crash in between costs an approval, never a second execution.
-  const spent = await parts.approvals.spend(tenant, approved.id, binding, parts.now());
-  return { ...final, spent };
+  try {
+    // Spent before the record and the sending: a crash in between costs an approval, never a second execution.
+    const spent = await parts.approvals.spend(tenant, approved.id, binding, parts.now());
+    return { ...final, spent };
+  } catch (error) {
+    // Somebody else's repetition of this call won: for this one it is as if there had been no approval.
+    if (error instanceof GatewayError && error.code === 'approval.conflict') return heldBack(await hold());
+    throw error;
+  }
+}
+
+/** An approval is bound to its release: what was approved under one is not executed under another. */
+function outdated(decision: Decision): Decision {
+  return overruled(decision, {
+    rule: 'gateway/approval',
+    effect: 'deny',
+    message: 'policy changed while this call waited for approval',
+    hint: 'repeat the call; it is judged by the policy in force',
+  });
 }
 
 function finish(parts: Parts, call: Call, decision: Decision): Settled {

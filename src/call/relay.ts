@@ -1,6 +1,8 @@
 import type { AuditOutcome } from '../model/audit-record.ts';
+import type { Approval } from '../model/approval.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
+import { isJsonObject } from '../model/json.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
@@ -27,7 +29,13 @@ interface Ending {
  */
 export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
   const { call } = resolved;
-  const judged = await judge(parts, call, { track: true, signal });
+  const waiting = tellWaiting(resolved, channel);
+  let judged: Judged;
+  try {
+    judged = await judge(parts, call, { track: true, signal, onHeld: waiting.held });
+  } finally {
+    waiting.end();
+  }
   if (judged.held !== undefined && judged.decision.effect !== 'deny')
     return close(
       parts,
@@ -53,6 +61,31 @@ export async function relay(parts: Parts, resolved: Resolved, channel: AgentChan
       false,
     );
   return close(parts, call, judged, await send(parts, resolved, judged, channel, signal), true);
+}
+
+/** How often an agent hears that its call still waits for a human. */
+const waitingMs = 10_000;
+
+/** Tells an agent that asked for progress that its call waits for a human, until it is judged: a silent call would be given up. */
+function tellWaiting(
+  { call, outgoing }: Resolved,
+  channel: AgentChannel,
+): { readonly held: (approval: Approval) => void; readonly end: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    held: ({ id, expiresAtMs }) => {
+      const meta = outgoing(call.subject)?.['_meta'];
+      const progressToken = isJsonObject(meta) ? meta['progressToken'] : undefined;
+      if (progressToken === undefined) return;
+      const message = `held for approval: \`${id}\` waits until ${new Date(expiresAtMs).toISOString()}`;
+      let progress = 0;
+      const tell = (): void =>
+        void channel.send({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: progress++, message } });
+      tell();
+      timer = setInterval(tell, waitingMs);
+    },
+    end: () => clearInterval(timer),
+  };
 }
 
 async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: AgentChannel, signal: AbortSignal): Promise<Ending> {

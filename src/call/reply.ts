@@ -1,6 +1,6 @@
 import type { Decision } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { Approval } from '../model/approval.ts';
+import { whoIsNeeded, type Approval } from '../model/approval.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Answer, Call } from './call.ts';
 import { wordsFor } from './decide.ts';
@@ -17,10 +17,8 @@ export function refusal(call: Call, decision: Decision): Answer {
 
 /** What an agent is told whose call waits for a human: what is needed, the id, and what to do then. */
 export function heldAnswer(call: Call, decision: Decision, approval: Approval): Answer {
-  const { groups, quorum } = approval.terms;
-  const people = `${quorum > 1 ? `${quorum} people` : 'someone'}${groups.length === 0 ? '' : ` of ${groups.map((group) => `\`${group}\``).join(', ')}`}`;
   const words =
-    `held for approval: ${wordsFor(decision)}. approval \`${approval.id}\` waits for ${people} until ${new Date(approval.expiresAtMs).toISOString()}; ` +
+    `held for approval: ${wordsFor(decision)}. approval \`${approval.id}\` waits for ${whoIsNeeded(approval.terms)} until ${new Date(approval.expiresAtMs).toISOString()}; ` +
     'once it is approved, repeat the same call with the same arguments and it is executed once';
   const meta = {
     id: call.id,

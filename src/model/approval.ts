@@ -32,7 +32,20 @@ export interface ApprovalVote {
   readonly vote: 'approve' | 'deny';
   readonly atMs: number;
   readonly comment?: string;
+  /** The rules that an approving vote counted for when it was cast, by the groups that the voter had then. */
+  readonly satisfies: readonly string[];
 }
 
 /** What a call that must wait is filed under. */
 export type ApprovalRequest = Omit<Approval, 'id' | 'state' | 'votes'>;
+
+/** Who has to approve, in words: what each rule asks, once where several ask the same. */
+export function whoIsNeeded({ groups, quorum, terms }: ApprovalTerms): string {
+  const asked = (terms === undefined || terms.length === 0 ? [{ groups, quorum }] : terms).map((one) => {
+    const people = one.quorum > 1 ? `${one.quorum} people` : 'someone';
+    return one.groups.length === 0
+      ? 'nobody: the rule names no group'
+      : `${people} of ${one.groups.map((group) => `\`${group}\``).join(' or ')}`;
+  });
+  return [...new Set(asked)].join(', and ');
+}

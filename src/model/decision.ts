@@ -32,13 +32,26 @@ export interface Redaction {
   readonly with?: string;
 }
 
-/** What an approval needs. All of `rules` are satisfied by it. */
+/**
+ * What an approval needs. All of `rules` are satisfied by it. `groups` are those that satisfy every rule: where several rules ask and share
+ * no group it is empty, which never means anybody; `terms` says what each rule asks, and votes are counted by it.
+ */
 export interface ApprovalTerms {
   readonly groups: readonly string[];
   readonly quorum: number;
   readonly expires_s: number;
   readonly allow_self?: boolean;
   readonly rules?: readonly string[];
+  readonly terms?: readonly RuleTerms[];
+}
+
+/** What one rule asks of an approval: `quorum` different principals, each in one of `groups` when they vote. */
+export interface RuleTerms {
+  readonly rule: string;
+  readonly groups: readonly string[];
+  readonly quorum: number;
+  readonly expires_s: number;
+  readonly allow_self: boolean;
 }
 
 /** A counted limit that policy named. */

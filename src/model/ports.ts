@@ -87,7 +87,7 @@ export interface ApprovalBook {
   vote(
     tenant: TenantId,
     id: ApprovalId,
-    vote: Omit<ApprovalVote, 'atMs'> & { readonly groups: readonly string[] },
+    vote: Omit<ApprovalVote, 'atMs' | 'satisfies'> & { readonly groups: readonly string[] },
     nowMs: number,
   ): Promise<Approval>;
   get(tenant: TenantId, id: ApprovalId): Promise<Approval | undefined>;

@@ -102,11 +102,11 @@ for (const engine of engines) {
       const own = { ...voter('alice'), principal: requesterPrincipal };
       const { id } = await book.open(request('a'));
       await assert.rejects(book.vote(tenant, id, own, nowMs), { code: 'admin.forbidden', message: /their own call/ });
-      const allowed = await book.open(request('b', { terms: { groups: [], quorum: 1, expires_s: 600, allow_self: true } }));
+      const allowed = await book.open(request('b', { terms: { groups: ['approvers'], quorum: 1, expires_s: 600, allow_self: true } }));
       assert.equal((await book.vote(tenant, allowed.id, own, nowMs)).state, 'approved');
     });
 
-    it('wants an approver of one of the groups, and any approver where there are none', async () => {
+    it('wants an approver of one of the groups, and nobody where there are none', async () => {
       const { id } = await book.open(request('a', { terms: { groups: ['owners', 'admins'], quorum: 1, expires_s: 600 } }));
       for (const vote of ['approve', 'deny'] as const)
         await assert.rejects(book.vote(tenant, id, voter('bob', vote, ['Owners']), nowMs), {
@@ -115,11 +115,78 @@ for (const engine of engines) {
         });
       assert.equal((await book.vote(tenant, id, voter('bob', 'approve', ['x', 'admins']), nowMs)).state, 'approved');
       const open = await book.open(request('b', { terms: { groups: [], quorum: 1, expires_s: 600 } }));
-      assert.equal((await book.vote(tenant, open.id, voter('bob', 'approve', []), nowMs)).state, 'approved');
+      for (const groups of [[], ['approvers']])
+        await assert.rejects(book.vote(tenant, open.id, voter('bob', 'approve', groups), nowMs), {
+          code: 'admin.forbidden',
+          message: /names no group/,
+        });
+    });
+
+    const term = (rule: string, groups: string[], quorum = 1, allow_self = false) => ({ rule, groups, quorum, expires_s: 600, allow_self });
+    const severally = (what: string, ...terms: ReturnType<typeof term>[]) => {
+      const [first, ...rest] = terms;
+      const groups = (first?.groups ?? []).filter((group) => rest.every((one) => one.groups.includes(group)));
+      const quorum = Math.max(...terms.map((one) => one.quorum));
+      return book.open(request(what, { terms: { groups, quorum, expires_s: 600, rules: terms.map((one) => one.rule), terms } }));
+    };
+
+    it('satisfies each rule that asked, by the groups that people had when they voted', async () => {
+      const { id } = await severally('a', term('money/large', ['finance'], 2), term('tools/destructive', ['security', 'ops']));
+      await assert.rejects(book.vote(tenant, id, voter('eve', 'approve', ['sales']), nowMs), {
+        code: 'admin.forbidden',
+        message: /`finance` or `security` or `ops`/,
+      });
+      const votes = [
+        voter('fay', 'approve', ['finance']),
+        voter('sam', 'approve', ['security']),
+        voter('flo', 'approve', ['finance', 'x']),
+      ];
+      const states = [];
+      for (const vote of votes) states.push((await book.vote(tenant, id, vote, nowMs++)).state);
+      assert.deepEqual(states, ['pending', 'pending', 'approved']);
+      assert.deepEqual(
+        (await book.get(tenant, id))?.votes.map((vote) => [vote.by, vote.satisfies]),
+        [
+          ['fay', ['money/large']],
+          ['sam', ['tools/destructive']],
+          ['flo', ['money/large']],
+        ],
+      );
+    });
+
+    it('lets one person satisfy several rules, but never the quorum of one twice', async () => {
+      const shared = await severally('a', term('x/one', ['finance', 'security']), term('x/two', ['security']));
+      assert.equal((await book.vote(tenant, shared.id, voter('sam', 'approve', ['security']), nowMs)).state, 'approved');
+      const both = await severally('b', term('x/one', ['finance']), term('x/two', ['security'], 2));
+      assert.equal((await book.vote(tenant, both.id, voter('amy', 'approve', ['finance', 'security']), nowMs)).state, 'pending');
+      assert.equal((await book.vote(tenant, both.id, voter('fay', 'approve', ['finance']), nowMs)).state, 'pending');
+      assert.equal((await book.vote(tenant, both.id, voter('sam', 'approve', ['security']), nowMs)).state, 'approved');
+    });
+
+    it('asks twice where one rule asks for two kinds of people', async () => {
+      const { id } = await severally('a', term('x/one', ['finance']), term('x/one', ['security']));
+      assert.equal((await book.vote(tenant, id, voter('fay', 'approve', ['finance']), nowMs)).state, 'pending');
+      assert.equal((await book.vote(tenant, id, voter('sam', 'approve', ['security']), nowMs)).state, 'approved');
+    });
+
+    it('counts the requester only for the rules that let them', async () => {
+      const { id } = await severally('a', term('x/own', ['engineers'], 1, true), term('x/other', ['engineers']));
+      const own = { ...voter('alice', 'approve', ['engineers']), principal: requesterPrincipal };
+      assert.equal((await book.vote(tenant, id, own, nowMs)).state, 'pending');
+      assert.deepEqual((await book.get(tenant, id))?.votes[0]?.satisfies, ['x/own']);
+      assert.equal((await book.vote(tenant, id, voter('bob', 'approve', ['engineers']), nowMs)).state, 'approved');
+    });
+
+    it('finds the newest approval of a call, which answers every rule that asked by then', async () => {
+      const first = await book.open(request('a'));
+      await book.vote(tenant, first.id, voter('bob'), nowMs);
+      const second = await book.open(request('a', { createdAtMs: startMs + 1 }));
+      await book.vote(tenant, second.id, voter('bob'), nowMs);
+      assert.equal((await book.findApproved(tenant, first.binding, nowMs))?.id, second.id);
     });
 
     it('counts distinct people toward the quorum', async () => {
-      const { id } = await book.open(request('a', { terms: { groups: [], quorum: 2, expires_s: 600 } }));
+      const { id } = await book.open(request('a', { terms: { groups: ['approvers'], quorum: 2, expires_s: 600 } }));
       assert.equal((await book.vote(tenant, id, voter('bob'), nowMs)).state, 'pending');
       await assert.rejects(book.vote(tenant, id, voter('bob'), nowMs), {
         code: 'approval.conflict',
@@ -128,15 +195,15 @@ for (const engine of engines) {
       const done = await book.vote(tenant, id, { ...voter('carol'), comment: 'looked at it' }, nowMs + 1);
       assert.equal(done.state, 'approved');
       assert.deepEqual(done.votes, [
-        { by: 'bob', principal: voter('bob').principal, vote: 'approve', atMs: nowMs },
-        { by: 'carol', principal: voter('carol').principal, vote: 'approve', atMs: nowMs + 1, comment: 'looked at it' },
+        { by: 'bob', principal: voter('bob').principal, vote: 'approve', atMs: nowMs, satisfies: ['*'] },
+        { by: 'carol', principal: voter('carol').principal, vote: 'approve', atMs: nowMs + 1, satisfies: ['*'], comment: 'looked at it' },
       ]);
     });
 
     it('counts every vote when the quorum votes at the same moment', async () => {
       const other = await fresh.open();
       const books = [book, createApprovalBook({ db: other, now: () => nowMs })];
-      const { id } = await book.open(request('a', { terms: { groups: [], quorum: 6, expires_s: 600 } }));
+      const { id } = await book.open(request('a', { terms: { groups: ['approvers'], quorum: 6, expires_s: 600 } }));
       const votes = await Promise.all(
         Array.from({ length: 6 }, (_, index) => books[index % 2]!.vote(tenant, id, voter(`v${index}`), nowMs)),
       );
@@ -145,7 +212,7 @@ for (const engine of engines) {
     });
 
     it('ends with one deny, also of somebody who approved before', async () => {
-      const { id } = await book.open(request('a', { terms: { groups: [], quorum: 2, expires_s: 600 } }));
+      const { id } = await book.open(request('a', { terms: { groups: ['approvers'], quorum: 2, expires_s: 600 } }));
       await book.vote(tenant, id, voter('bob'), nowMs);
       assert.equal((await book.vote(tenant, id, voter('bob', 'deny'), nowMs)).state, 'denied');
       await assert.rejects(book.vote(tenant, id, voter('carol'), nowMs), { code: 'approval.conflict', message: /is denied already/ });
@@ -153,7 +220,7 @@ for (const engine of engines) {
     });
 
     it('does not approve by a quorum of nobody', async () => {
-      const { id, state } = await book.open(request('a', { terms: { groups: [], quorum: 0, expires_s: 600 } }));
+      const { id, state } = await book.open(request('a', { terms: { groups: ['approvers'], quorum: 0, expires_s: 600 } }));
       assert.equal(state, 'pending');
       assert.equal((await book.vote(tenant, id, voter('bob'), nowMs)).state, 'approved');
     });

@@ -21,6 +21,7 @@ export const approval: Migration = {
     `CREATE TABLE approval_vote (
       tenant TEXT NOT NULL, approval_id TEXT NOT NULL, principal TEXT NOT NULL, voter TEXT NOT NULL,
       vote TEXT NOT NULL CHECK (vote IN ('approve', 'deny')), at_ms BIGINT NOT NULL, remark TEXT,
+      satisfies_json TEXT NOT NULL,
       PRIMARY KEY (tenant, approval_id, principal),
       FOREIGN KEY (tenant, approval_id) REFERENCES approval (tenant, id)
     )`,
