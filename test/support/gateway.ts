@@ -18,6 +18,12 @@ export interface GatewayFixtureOptions {
   readonly policy?: Readonly<Record<string, string>> | { readonly folder: string };
   readonly users?: readonly DemoUser[];
   readonly store?: string;
+  /** More of `listen`, such as `allowed_origins: [...]`. */
+  readonly listen?: string;
+  /** YAML of further issuers, a line each, indented by two. */
+  readonly issuers?: string;
+  /** Default: errors only. */
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
 }
 
 /** A running gateway with a provider of its own, in a scratch folder. */
@@ -46,7 +52,8 @@ export const people: readonly DemoUser[] = [
 
 /** A decision document with one effect for everything, for tests that are not about rules. */
 export function flatPolicy(effect: 'allow' | 'deny', more = ''): Readonly<Record<string, string>> {
-  const entry = (name: string): string => `${name} := {"version": 1, "effect": "${effect}", "reasons": [{"rule": "test/flat", "effect": "${effect}", "message": "flat ${effect}"}], "redactions": [], "labels": [], "limits": [], "dry_run": []}\n`;
+  const entry = (name: string): string =>
+    `${name} := {"version": 1, "effect": "${effect}", "reasons": [{"rule": "test/flat", "effect": "${effect}", "message": "flat ${effect}"}], "redactions": [], "approval": null, "labels": [], "limits": [], "dry_run": []}\n`;
   const visible = effect === 'allow' ? '[item.name | some item in object.get(input, "items", [])]' : '[]';
   const tools = effect === 'allow' ? '[tool.exposed_name | some tool in object.get(input, "tools", [])]' : '[]';
   return {
@@ -62,16 +69,20 @@ export async function startGatewayFixture(options: GatewayFixtureOptions): Promi
   const adminAudience = `${url}/admin`;
   const endpoints = options.endpoints ?? `  main: { upstreams: [{ name: ${/^\s*([\w-]+):/.exec(options.upstreams)?.[1] ?? ''} }] }`;
   const names = [...endpoints.matchAll(/^ {2}([\w-]+):/gm)].map((match) => match[1] ?? '');
-  const provider = await startIdentityProvider({ users: options.users ?? people, resources: [...names.map((name) => `${url}/mcp/${name}`), adminAudience] });
+  const provider = await startIdentityProvider({
+    users: options.users ?? people,
+    resources: [...names.map((name) => `${url}/mcp/${name}`), adminAudience],
+  });
   await writePolicy(policyFolder, options.policy ?? flatPolicy('allow'));
   await mkdir(join(folder, 'policy-tests'), { recursive: true });
   const configPath = join(folder, 'castellan.yaml');
   await writeFile(
     configPath,
     `version: 1
-listen: { host: 127.0.0.1, port: ${port}, public_url: "${url}" }
+listen: { host: 127.0.0.1, port: ${port}, public_url: "${url}"${options.listen === undefined ? '' : `, ${options.listen}`} }
 issuers:
   - { issuer: "${provider.issuer}", audience: endpoint, algorithms: [ES256], required_scopes: ["mcp:tools"] }
+${options.issuers ?? ''}
 admin:
   issuer: "${provider.issuer}"
   audience: "${adminAudience}"
@@ -83,7 +94,7 @@ endpoints:
 ${endpoints}
 policy: { path: policies, tests: policy-tests, run_tests: false, cache_dir: "${join(tmpdir(), 'castellan-test-cache')}" }
 store: ${options.store ?? '{ sqlite: { path: castellan.db } }'}
-log: { level: error }
+log: { level: ${options.logLevel ?? 'error'} }
 ${options.extra ?? ''}
 `,
   );
@@ -108,7 +119,11 @@ ${options.extra ?? ''}
       const token = await provider.tokenFor(subject, { resource: adminAudience });
       const headers: Record<string, string> = { authorization: `Bearer ${token}` };
       if (body !== undefined) headers['content-type'] = 'application/json';
-      const response = await fetch(`${url}/admin/v1${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const response = await fetch(`${url}/admin/v1${path}`, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
       return { status: response.status, body: await response.json() };
     },
     async records() {
@@ -148,7 +163,12 @@ export class RawAgent {
   }
 
   async open(version = '2025-11-25', capabilities: object = {}): Promise<this> {
-    const answer = await this.post({ jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: version, capabilities, clientInfo: { name: 'raw', version: '1' } } });
+    const answer = await this.post({
+      jsonrpc: '2.0',
+      id: 0,
+      method: 'initialize',
+      params: { protocolVersion: version, capabilities, clientInfo: { name: 'raw', version: '1' } },
+    });
     if (answer.status !== 200 || answer.json?.result === undefined) throw new Error(`no session: ${answer.status} ${answer.text}`);
     this.session = answer.headers.get('mcp-session-id') ?? undefined;
     await this.post({ jsonrpc: '2.0', method: 'notifications/initialized' });
