@@ -6,6 +6,8 @@ import type { Parts } from './parts.ts';
 
 const none: readonly never[] = [];
 
+const noRelease = { ok: false, fault: 'no_release', message: '', tookMs: 0 } as const;
+
 /** What an agent is told where policy could not decide; the detail is in the audit record and the log. */
 const faultWords: Readonly<Record<PolicyFault, string>> = {
   undefined: 'policy gave no answer',
@@ -27,7 +29,7 @@ export async function decide(
   entry: Exclude<Entrypoint, 'gateway/list' | 'gateway/mask'>,
   input: InputDocument,
 ): Promise<Decision> {
-  if (release === undefined) return faultDecision('no_release', undefined, 'none' as ReleaseId, input.digest, 0);
+  if (release === undefined) return faulted(parts, noRelease, 'none' as ReleaseId, input.digest);
   const evaluation = await release.engine.evaluate(entry, input.json, parts.settings().decisionDeadlineMs);
   return evaluation.ok
     ? answered(evaluation.answer, release.id, input.digest, evaluation.tookMs)
@@ -40,8 +42,7 @@ export async function decideList(
   release: ActiveRelease | undefined,
   input: InputDocument,
 ): Promise<{ readonly visible: ReadonlySet<string>; readonly decision: Decision }> {
-  if (release === undefined)
-    return { visible: new Set(), decision: faultDecision('no_release', undefined, 'none' as ReleaseId, input.digest, 0) };
+  if (release === undefined) return { visible: new Set(), decision: faulted(parts, noRelease, 'none' as ReleaseId, input.digest) };
   const evaluation = await release.engine.evaluate('gateway/list', input.json, parts.settings().decisionDeadlineMs);
   if (!evaluation.ok) return { visible: new Set(), decision: faulted(parts, evaluation, release.id, input.digest) };
   const reasons = [{ rule: 'gateway/list', effect: 'allow' as const, message: `${evaluation.answer.visible.length} visible` }];
@@ -69,7 +70,7 @@ function answered(answer: PolicyAnswer, release: ReleaseId, inputDigest: Digest,
 
 function faulted(parts: Parts, evaluation: Extract<Evaluation<unknown>, { ok: false }>, release: ReleaseId, inputDigest: Digest): Decision {
   parts.observer.fault(evaluation.fault, release, evaluation.rule);
-  return faultDecision(evaluation.fault, evaluation.message, release, inputDigest, evaluation.tookMs);
+  return faultDecision(evaluation.fault, evaluation.message || undefined, release, inputDigest, evaluation.tookMs);
 }
 
 /** A deny that the gateway makes because policy could not. */

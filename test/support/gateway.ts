@@ -22,6 +22,12 @@ export interface GatewayFixtureOptions {
   readonly listen?: string;
   /** YAML of further issuers, a line each, indented by two. */
   readonly issuers?: string;
+  /** Members of `policy`, beside its folders. Default: tests do not run. */
+  readonly policySettings?: string;
+  /** Where compiled releases are kept. Default: shared by all fixtures, so that a policy is compiled once. */
+  readonly cacheDir?: string;
+  /** What starts the gateway. Default: this process. */
+  readonly start?: (options: { readonly configPath: string; readonly env: NodeJS.ProcessEnv }) => Promise<RunningGateway>;
   /** Default: errors only. */
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -38,6 +44,8 @@ export interface GatewayFixture {
   readonly adminAudience: string;
   token(subject?: string, endpoint?: string): Promise<string>;
   admin(method: string, path: string, options?: { subject?: string; body?: unknown }): Promise<{ status: number; body: any }>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  /** Ends the gateway and starts it again on the same data. */
+  restart(): Promise<void>;
   /** The audit log, oldest first, once all that was handed over is in it. */
   records(): Promise<{ seq: number; record: AuditRecord }[]>;
   close(): Promise<void>;
@@ -92,15 +100,16 @@ upstreams:
 ${options.upstreams}
 endpoints:
 ${endpoints}
-policy: { path: policies, tests: policy-tests, run_tests: false, cache_dir: "${join(tmpdir(), 'castellan-test-cache')}" }
+policy: { path: policies, tests: policy-tests, ${options.policySettings ?? 'run_tests: false'}, cache_dir: "${options.cacheDir ?? join(tmpdir(), 'castellan-test-cache')}" }
 store: ${options.store ?? '{ sqlite: { path: castellan.db } }'}
 log: { level: ${options.logLevel ?? 'error'} }
 ${options.extra ?? ''}
 `,
   );
+  const start = options.start ?? ((setup) => application.startGateway(setup));
   let gateway: RunningGateway;
   try {
-    gateway = await application.startGateway({ configPath, env: process.env });
+    gateway = await start({ configPath, env: process.env });
   } catch (error) {
     await provider.close();
     throw error;
@@ -111,7 +120,9 @@ ${options.extra ?? ''}
     policyFolder,
     configPath,
     provider,
-    gateway,
+    get gateway() {
+      return gateway;
+    },
     adminAudience,
     endpoint: (name = names[0] ?? '') => `${url}/mcp/${name}`,
     token: (subject = 'alice', endpoint = names[0] ?? '') => provider.tokenFor(subject, { resource: `${url}/mcp/${endpoint}` }),
@@ -129,6 +140,10 @@ ${options.extra ?? ''}
     async records() {
       const { body } = await fixture.admin('GET', '/audit?limit=1000');
       return (body as { seq: number; record: AuditRecord }[]).sort((a, b) => a.seq - b.seq);
+    },
+    async restart() {
+      await gateway.close();
+      gateway = await start({ configPath, env: process.env });
     },
     async close() {
       await gateway.close();

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import type { AuditRecord } from '../../../src/model/audit-record.ts';
+import type { GatewayFixture } from '../../support/gateway.ts';
+import type { RecordingUpstream } from '../../support/recording-upstream.ts';
+
+export const metaKey = 'castellan/decision';
+
+/** What the agent was told: the text of a tool result, or the message of an error, and the decision's note. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export function told(answer: any): { readonly text: string; readonly isError: boolean; readonly note: Record<string, any> } {
+  const { result, error } = answer ?? {};
+  const note = result?._meta?.[metaKey] ?? error?.data?.[metaKey] ?? {};
+  const text = error?.message ?? (result?.content ?? []).map((part: { text?: string }) => part.text ?? '').join('\n');
+  return { text, isError: error !== undefined || result?.isError === true, note };
+}
+
+/** The value of one series of `/metrics`; 0 where it is not there yet. */
+export async function metric(url: string, series: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+export async function readyz(url: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
+  const response = await fetch(`${url}/readyz`);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** Waits until `look` gives something truthy, and gives that. */
+export async function until<T>(what: string, look: () => T | Promise<T>, limitMs = 15_000): Promise<NonNullable<T>> {
+  const endMs = performance.now() + limitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (performance.now() > endMs) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** The records of one call, oldest first. */
+export async function recordsOf(fixture: GatewayFixture, call: unknown): Promise<AuditRecord[]> {
+  assert.equal(typeof call, 'string');
+  const { body } = await fixture.admin('GET', `/audit?call=${String(call)}`);
+  return (body as { seq: number; record: AuditRecord }[]).sort((a, b) => a.seq - b.seq).map((one) => one.record);
+}
+
+/** Holds at the end of every test: the chain is whole, and each call that the upstream saw has an earlier record that allows it. */
+export async function assertInvariant(fixture: GatewayFixture, ...upstreams: readonly RecordingUpstream[]): Promise<void> {
+  const { body } = await fixture.admin('POST', '/audit/verify');
+  assert.equal(body.ok, true, JSON.stringify(body));
+  const records = (await fixture.records()).map((one) => one.record);
+  const allowed = records.filter(
+    ({ kind, what, decision }) =>
+      kind === 'decided' && what?.method === 'tools/call' && (decision?.effect === 'allow' || decision?.effect === 'redact'),
+  );
+  const seen = upstreams.reduce((count, upstream) => count + upstream.calls('tools/call').length, 0);
+  if (records.length < 1000) assert.ok(seen <= allowed.length, `${seen} calls were seen, ${allowed.length} allowed`);
+}
