@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { Approval } from '../model/approval.ts';
+import { whoIsNeeded, type Approval } from '../model/approval.ts';
 import { AdminClient } from './admin-client.ts';
 import { visible, type Output } from './output.ts';
 import type { CommandContext } from './program.ts';

@@ -11,9 +11,13 @@ export function checkCommand({ app, output, exit }: CommandContext): Command {
       const found = await app.checkSetup(options.config, process.env);
       output.answer(found, () =>
         found.problems.length === 0
-          ? `${output.paint('green', 'good')}: ${found.upstreams} upstreams, ${found.endpoints} endpoints, policy ${found.release ?? ''}, ${found.tests} policy tests passed`
+          ? `${output.paint('green', 'good')}: ${many(found.upstreams, 'upstream')}, ${many(found.endpoints, 'endpoint')}, policy ${found.release ?? ''}, ${many(found.tests, 'policy test')} passed`
           : found.problems.join('\n'),
       );
       if (found.problems.length > 0) exit(exitCodes.failed);
     });
+}
+
+function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
