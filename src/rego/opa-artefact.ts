@@ -1,18 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { brotliDecompressSync } from 'node:zlib';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { brotliDecompress, brotliDecompressSync } from 'node:zlib';
 
 const pageBytes = 65_536;
 const memorySection = 5;
 
 /**
  * The OPA module that ships beside this file, decompressed and compiled; its memory can grow to `maxMemoryBytes` and no further.
- * Synchronous: about 0.2 s, so it belongs in a worker thread.
+ * Synchronous: about 0.2 s, so it belongs in a thread or process of its own.
  * @throws Error when the artefact is missing or is not a module
  */
 export function compileOpaModule(maxMemoryBytes: number): WebAssembly.Module {
   const packed = readFileSync(new URL('./opa.wasm.br', import.meta.url));
   const raw = brotliDecompressSync(packed, { chunkSize: 8 * 1024 * 1024 });
   return new WebAssembly.Module(withMemoryLimit(raw, Math.floor(maxMemoryBytes / pageBytes)));
+}
+
+/** The same without keeping the calling thread busy: for the thread that serves calls. */
+export async function loadOpaModule(maxMemoryBytes: number): Promise<WebAssembly.Module> {
+  const packed = await readFile(new URL('./opa.wasm.br', import.meta.url));
+  const raw = await promisify(brotliDecompress)(packed, { chunkSize: 8 * 1024 * 1024 });
+  return WebAssembly.compile(withMemoryLimit(raw, Math.floor(maxMemoryBytes / pageBytes)));
 }
 
 /**

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { workerUrl } from '../model/worker-url.ts';
-import type { OpaWorkerData, OpaWorkerMessage, OpaWorkerRequest } from './opa-worker.ts';
+import type { OpaWorkerMessage, OpaWorkerRequest } from './opa-worker.ts';
 import { RegoError } from './rego-error.ts';
 
 export interface OpaHostOptions {
@@ -28,16 +29,16 @@ const startTimeoutMs = 60_000;
 const mebibyte = 1024 * 1024;
 
 /**
- * Owns the worker thread of the OPA module: starts it when first needed, gives it one call at a time in the order of arrival, ends it when a
- * call takes too long, and starts another. The compiled module outlives its workers. An idle worker does not keep the process alive.
+ * Owns the process in which the OPA module runs: starts it when first needed, gives it one call at a time in the order of arrival, ends it
+ * when a call takes too long, and starts another. A process and not a thread, because what a thread with a module of this size took of
+ * memory (some 200 MB) is not given back when it ends. An idle worker does not keep this process alive; it gets none of its environment.
  */
 export class OpaHost {
   readonly #callTimeoutMs: number;
   readonly #maxMemoryBytes: number;
   readonly #recycleMemoryBytes: number;
   readonly #queue: Job[] = [];
-  #module: WebAssembly.Module | undefined;
-  #worker: Worker | undefined;
+  #worker: ChildProcess | undefined;
   #isReady = false;
   #running: Job | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -48,11 +49,6 @@ export class OpaHost {
     this.#callTimeoutMs = options.callTimeoutMs ?? 60_000;
     this.#maxMemoryBytes = options.maxMemoryBytes ?? 1024 * mebibyte;
     this.#recycleMemoryBytes = options.recycleMemoryBytes ?? 256 * mebibyte;
-  }
-
-  /** The compiled module, once a worker has been up. */
-  get module(): WebAssembly.Module | undefined {
-    return this.#module;
   }
 
   /**
@@ -82,7 +78,7 @@ export class OpaHost {
   #pump(): void {
     if (this.#running !== undefined || this.#queue.length === 0 || this.#isClosed) return;
     const worker = this.#worker ?? this.#start();
-    worker.ref();
+    hold(worker);
     if (!this.#isReady) return;
     const job = this.#queue.shift();
     if (job === undefined) return;
@@ -90,12 +86,16 @@ export class OpaHost {
     this.#arm(job.timeoutMs, () => {
       this.#fail(new RegoError('timeout', `\`${job.op}\` did not finish within ${job.timeoutMs} ms; look for a rule that never ends`));
     });
-    worker.postMessage({ id: job.id, text: job.text, isBuild: job.op === 'build' } satisfies OpaWorkerRequest);
+    worker.send({ id: job.id, text: job.text, isBuild: job.op === 'build' } satisfies OpaWorkerRequest);
   }
 
-  #start(): Worker {
-    const workerData: OpaWorkerData = { module: this.#module, maxMemoryBytes: this.#maxMemoryBytes };
-    const worker = new Worker(workerUrl(import.meta.url, './opa-worker'), { workerData, execArgv: [], stdout: false, stderr: false });
+  #start(): ChildProcess {
+    const worker = fork(fileURLToPath(workerUrl(import.meta.url, './opa-worker')), [String(this.#maxMemoryBytes)], {
+      serialization: 'advanced',
+      execArgv: [],
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
     this.#worker = worker;
     this.#isReady = false;
     this.#arm(startTimeoutMs, () => this.#fail(new RegoError('timeout', 'the OPA worker did not start; the machine may be overloaded')));
@@ -106,8 +106,8 @@ export class OpaHost {
       if (this.#worker === worker)
         this.#fail(new RegoError('died', `the OPA worker failed: ${error instanceof Error ? error.message : String(error)}`, [], error));
     });
-    worker.on('exit', (code) => {
-      if (this.#worker === worker) this.#fail(new RegoError('died', `the OPA worker exited with ${code}`));
+    worker.on('exit', (code, signal) => {
+      if (this.#worker === worker) this.#fail(new RegoError('died', `the OPA worker exited with ${code ?? signal ?? 'no code'}`));
     });
     return worker;
   }
@@ -115,7 +115,6 @@ export class OpaHost {
   #receive(message: OpaWorkerMessage): void {
     switch (message.kind) {
       case 'ready':
-        this.#module = message.module;
         this.#isReady = true;
         this.#disarm();
         break;
@@ -133,7 +132,7 @@ export class OpaHost {
         message satisfies never;
     }
     this.#pump();
-    if (this.#running === undefined) this.#worker?.unref();
+    if (this.#running === undefined && this.#worker !== undefined) release(this.#worker);
   }
 
   /** The worker is lost; so is the call that it had, or all waiting ones when it never came up. */
@@ -150,7 +149,11 @@ export class OpaHost {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#isReady = false;
-    await worker?.terminate();
+    if (worker === undefined || worker.exitCode !== null || worker.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    hold(worker);
+    worker.kill('SIGKILL');
+    await ended;
   }
 
   #arm(timeoutMs: number, fire: () => void): void {
@@ -162,6 +165,17 @@ export class OpaHost {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** Keeps this process alive while a call is under way. */
+function hold(worker: ChildProcess): void {
+  worker.ref();
+  worker.channel?.ref();
+}
+
+function release(worker: ChildProcess): void {
+  worker.unref();
+  worker.channel?.unref();
 }
 
 function closed(): RegoError {

@@ -196,6 +196,8 @@ export interface EvalQuery extends Program {
   /** With `explain`: the trace as data too. */
   readonly events?: boolean;
   readonly strictBuiltinErrors?: boolean;
+  /** Evaluate every definition of every rule asked for, also what the rule index knows to be false: for a trace that leaves nothing out. */
+  readonly allRules?: boolean;
 }
 
 export interface TraceEvent {

@@ -1,13 +1,6 @@
-import { parentPort, workerData } from 'node:worker_threads';
 import { compileOpaModule } from './opa-artefact.ts';
 import { OpaInstance } from './opa-instance.ts';
 import { hostBuiltinsOf } from './policy-builtins.ts';
-
-/** What the host gives a worker: the compiled module of an earlier worker, where there was one. */
-export interface OpaWorkerData {
-  readonly module: WebAssembly.Module | undefined;
-  readonly maxMemoryBytes: number;
-}
 
 export interface OpaWorkerRequest {
   readonly id: number;
@@ -16,7 +9,7 @@ export interface OpaWorkerRequest {
 }
 
 export type OpaWorkerMessage =
-  | { readonly kind: 'ready'; readonly module: WebAssembly.Module }
+  | { readonly kind: 'ready' }
   | { readonly kind: 'broken'; readonly message: string }
   | { readonly kind: 'died'; readonly id: number; readonly message: string }
   | {
@@ -32,21 +25,21 @@ interface BuildEnvelope {
   value?: { wasm?: string };
 }
 
-function start(port: NonNullable<typeof parentPort>): void {
-  const post = (message: OpaWorkerMessage, transfer: ArrayBuffer[] = []): void => {
-    port.postMessage(message, transfer);
+function start(): void {
+  const post = (message: OpaWorkerMessage): void => {
+    process.send?.(message);
   };
-  const data = workerData as OpaWorkerData;
+  // Without its host there is nothing to do here.
+  process.on('disconnect', () => process.exit(0));
   let instance: OpaInstance;
   try {
-    const module = data.module ?? compileOpaModule(data.maxMemoryBytes);
-    instance = new OpaInstance(module);
-    post({ kind: 'ready', module });
+    instance = new OpaInstance(compileOpaModule(Number(process.argv[2])));
+    post({ kind: 'ready' });
   } catch (error) {
     post({ kind: 'broken', message: String(error) });
     return;
   }
-  port.on('message', ({ id, text, isBuild }: OpaWorkerRequest) => {
+  process.on('message', ({ id, text, isBuild }: OpaWorkerRequest) => {
     try {
       const answer = instance.call(text);
       const envelope = isBuild ? (JSON.parse(answer) as BuildEnvelope) : {};
@@ -57,11 +50,11 @@ function start(port: NonNullable<typeof parentPort>): void {
       const wasm = new Uint8Array(Buffer.from(envelope.value.wasm, 'base64'));
       delete envelope.value.wasm;
       const hostBuiltins = hostBuiltinsOf(wasm);
-      post({ kind: 'answer', id, text: JSON.stringify(envelope), wasm, hostBuiltins, memoryBytes: instance.memoryBytes }, [wasm.buffer]);
+      post({ kind: 'answer', id, text: JSON.stringify(envelope), wasm, hostBuiltins, memoryBytes: instance.memoryBytes });
     } catch (error) {
       post({ kind: 'died', id, message: error instanceof Error ? error.message : String(error) });
     }
   });
 }
 
-if (parentPort !== null) start(parentPort);
+if (process.send !== undefined) start();

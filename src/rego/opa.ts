@@ -1,3 +1,4 @@
+import { loadOpaModule } from './opa-artefact.ts';
 import { OpaHost, type OpaAnswer, type OpaHostOptions } from './opa-host.ts';
 import type {
   Analysis,
@@ -16,6 +17,9 @@ import type {
   TestQuery,
 } from './opa-types.ts';
 import { RegoError, type RegoErrorKind, type RegoFault } from './rego-error.ts';
+
+/** Bound of the memory of an instance that serves builtins. */
+const moduleMemoryBytes = 1024 * 1024 * 1024;
 
 export type * from './opa-types.ts';
 export { RegoError, describeFaults, type RegoErrorKind, type RegoFault } from './rego-error.ts';
@@ -37,6 +41,7 @@ interface Envelope {
  */
 export class Opa {
   readonly #host: OpaHost;
+  #module: Promise<WebAssembly.Module> | undefined;
 
   constructor(options: OpaHostOptions = {}) {
     this.#host = new OpaHost(options);
@@ -108,6 +113,7 @@ export class Opa {
       explain: query.explain,
       events: query.events,
       strict_builtin_errors: query.strictBuiltinErrors,
+      all_rules: query.allRules,
     };
     return (await this.#call('eval', request, options)) as EvalAnswer;
   }
@@ -142,11 +148,9 @@ export class Opa {
     return ((await this.#call('builtin', { name, args, now_ns: nowNs?.toString(), notation }, options)) as { text?: string }).text;
   }
 
-  /** The compiled module, to be handed to other threads with `workerData`; starts the worker where none has been up. */
+  /** The module compiled in this process, to be handed to its threads with `workerData`: it stays in memory, some 150 MB. */
   async module(): Promise<WebAssembly.Module> {
-    if (this.#host.module === undefined) await this.version();
-    if (this.#host.module === undefined) throw new RegoError('died', 'the OPA module did not start');
-    return this.#host.module;
+    return (this.#module ??= loadOpaModule(moduleMemoryBytes));
   }
 
   /** Ends the worker; calls under way fail with kind `closed`. */

@@ -11,7 +11,9 @@ export function hostBuiltinsOf(policy: Uint8Array<ArrayBuffer> | WebAssembly.Mod
   const refuse = (): never => {
     throw new Error('a policy called its host while it was inspected');
   };
-  const memory = new WebAssembly.Memory({ initial: policy instanceof WebAssembly.Module ? maxInitialPages : Math.min(maxInitialPages, 16 + Math.ceil(policy.length / pageBytes)) });
+  const memory = new WebAssembly.Memory({
+    initial: policy instanceof WebAssembly.Module ? maxInitialPages : Math.min(maxInitialPages, 16 + Math.ceil(policy.length / pageBytes)),
+  });
   const env = {
     memory,
     opa_abort: refuse,

@@ -24,6 +24,8 @@ type evalQuery struct {
 	Explain string          `json:"explain"` // notes, fails, full, debug
 	Events  bool            `json:"events"`  // also the trace as data, with the values of variables
 	Strict  bool            `json:"strict_builtin_errors"`
+	// Evaluate also the rules that the index knows to be false, and every definition of a rule, so that the trace shows why each is false.
+	AllRules bool `json:"all_rules"`
 }
 
 type evalAnswer struct {
@@ -73,9 +75,16 @@ func opEval(raw json.RawMessage) (any, error) {
 	var tracer *topdown.BufferTracer
 	if q.Explain != "" {
 		tracer = topdown.NewBufferTracer()
-		options = append(options, rego.QueryTracer(tracer))
 	}
-	result, err := rego.New(options...).Eval(context.Background())
+	prepared, err := rego.New(options...).PrepareForEval(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	args := []rego.EvalOption{rego.EvalTime(now), rego.EvalRuleIndexing(!q.AllRules), rego.EvalEarlyExit(!q.AllRules)}
+	if tracer != nil {
+		args = append(args, rego.EvalQueryTracer(tracer))
+	}
+	result, err := prepared.Eval(context.Background(), args...)
 	if err != nil {
 		return nil, err
 	}
