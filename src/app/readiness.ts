@@ -18,15 +18,15 @@ export async function readiness({ releases, db, audit, upstreams }: Rooms, state
     () => 'ok',
     (error: unknown) => asGatewayError(error).message,
   );
-  const { lastFault } = audit.stats();
+  const { lastFault, isFailing } = audit.stats();
   return {
-    ready: active !== undefined && database === 'ok' && lastFault === undefined && !state.isStopping,
+    ready: active !== undefined && database === 'ok' && !isFailing && !state.isStopping,
     detail: {
       release: active === undefined ? null : { id: active.id, digest: active.digest, commit: active.commit },
       ...(candidate === undefined ? {} : { candidate: { error: candidate.error, at: new Date(candidate.atMs).toISOString() } }),
       config: state.configProblem === undefined ? 'ok' : { problem: state.configProblem },
       database,
-      audit: lastFault ?? 'ok',
+      audit: isFailing ? (lastFault ?? 'failing') : 'ok',
       upstreams: Object.fromEntries(
         upstreams.status().map(({ name, state: now, error }) => [name, error === undefined ? now : { state: now, error }]),
       ),

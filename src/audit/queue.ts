@@ -15,6 +15,8 @@ export interface AuditStats {
   readonly failedGroups: number;
   readonly lost: number;
   readonly lastFault: string | undefined;
+  /** Whether the latest group failed: nothing has become durable since. */
+  readonly isFailing: boolean;
 }
 
 interface Entry {
@@ -64,6 +66,7 @@ export class AuditQueue {
   #lost = 0;
   #lostUntold = false;
   #lastFault: string | undefined;
+  #isFailing = false;
   #closed = false;
   #ended = false;
 
@@ -98,7 +101,7 @@ export class AuditQueue {
 
   stats(): AuditStats {
     const waiting = this.#waiting.length + this.#flying.length;
-    return { waiting, failedGroups: this.#failedGroups, lost: this.#lost, lastFault: this.#lastFault };
+    return { waiting, failedGroups: this.#failedGroups, lost: this.#lost, lastFault: this.#lastFault, isFailing: this.#isFailing };
   }
 
   /** Refuses new records, writes what waits. @throws GatewayError `audit.unavailable` when some could not be written in time */
@@ -155,6 +158,7 @@ export class AuditQueue {
   }
 
   #succeed(group: readonly Entry[], seqs: readonly number[], hashes: string): void {
+    this.#isFailing = false;
     for (const [index, entry] of group.entries()) {
       const seq = seqs[index] ?? 0;
       if (seq > 0) entry.waiter?.resolve({ seq, hash: hashes.slice(index * hashChars, (index + 1) * hashChars) });
@@ -166,6 +170,7 @@ export class AuditQueue {
   #fail(group: readonly Entry[], fault: string): void {
     this.#failedGroups += 1;
     this.#lastFault = fault;
+    this.#isFailing = true;
     const kept: Entry[] = [];
     for (const entry of group) {
       if (entry.asked) {

@@ -10,7 +10,7 @@ import type { Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import { TrackedCall, type HistoryView } from './history.ts';
 import type { Parts } from './parts.ts';
-import { decidedRecord } from './record.ts';
+import { decidedRecord, makeDurable } from './record.ts';
 
 /** A call after stages 4 to 6: decided, and the decision durable. */
 export interface Judged {
@@ -53,7 +53,7 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
     parts.observer.stage('decide', decidedMs - builtMs);
     const settled = await settle(parts, call, first, ask, options);
     const recordMs = performance.now();
-    await parts.audit.append(decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
+    await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
     parts.observer.stage('record-decision', performance.now() - recordMs);
     parts.observer.decided(call.method, settled.decision.effect, call.target.server ?? 'gateway', decidedMs - builtMs);
     call.session.calls++;

@@ -6,7 +6,7 @@ import type { Answer, Call } from './call.ts';
 import { decideList } from './decide.ts';
 import { kindOf } from './methods.ts';
 import type { Parts } from './parts.ts';
-import { decidedRecord, finishedRecord } from './record.ts';
+import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
 import { failure, refusal } from './reply.ts';
 import { GatewayError } from '../model/errors.ts';
 import { toolFacts } from './resolve.ts';
@@ -55,7 +55,7 @@ export async function answerList(parts: Parts, call: Call): Promise<Answer> {
     environmentJson: parts.settings().environmentJson,
   });
   const { visible, decision } = await decideList(parts, release, input);
-  await parts.audit.append(decidedRecord(call, decision, parts.now()));
+  await makeDurable(parts, decidedRecord(call, decision, parts.now()));
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
   if (decision.effect === 'deny') return refusal(call, decision);
   const shown: Json[] = items.filter((item) => visible.has(item.name)).map((item) => item.definition);

@@ -11,7 +11,7 @@ import { decide, overruled, wordsFor } from './decide.ts';
 import { judge } from './judge.ts';
 import { clientCapability, kindOf } from './methods.ts';
 import type { Parts } from './parts.ts';
-import { decidedRecord, finishedRecord } from './record.ts';
+import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
 import { callOf } from './resolve.ts';
 import type { RpcResponse } from './rpc.ts';
 import type { Session } from './session.ts';
@@ -302,7 +302,7 @@ async function judgeMessage(parts: Parts, origin: Origin, upstream: string, mess
       });
     }
   }
-  await parts.audit.append(decidedRecord(call, decision, parts.now()));
+  await makeDurable(parts, decidedRecord(call, decision, parts.now()));
   parts.observer.decided(call.method, decision.effect, upstream, decision.tookMs);
   return { decision, params, call };
 }

@@ -2,6 +2,20 @@ import type { Decision } from '../model/decision.ts';
 import type { AuditDecision, AuditOutcome, AuditRecord, AuditSubject } from '../model/audit-record.ts';
 import type { Identity } from '../model/identity.ts';
 import type { Call } from './call.ts';
+import type { Parts } from './parts.ts';
+
+/**
+ * Makes a decision durable; nothing may be sent before it resolves. A failure is counted and logged.
+ * @throws GatewayError `audit.unavailable`
+ */
+export async function makeDurable(parts: Pick<Parts, 'audit' | 'observer'>, record: AuditRecord): Promise<void> {
+  try {
+    await parts.audit.append(record);
+  } catch (error) {
+    parts.observer.auditFailed(error);
+    throw error;
+  }
+}
 
 /** The record of a decision, durable before anything is sent. */
 export function decidedRecord(call: Call, decision: Decision, atMs: number, approval?: AuditRecord['approval']): AuditRecord {
