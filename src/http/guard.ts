@@ -20,6 +20,10 @@ const corsHeaders = 'authorization, content-type, accept, mcp-session-id, mcp-pr
 export function guard(options: GuardOptions): (request: Request, response: Response, next: NextFunction) => void {
   return (request, response, next) => {
     const host = request.headers.host?.toLowerCase() ?? '';
+    if (host === '') {
+      refuse(options, request, response, new GatewayError('request.invalid', 'the `host` header is missing'));
+      return;
+    }
     if (!options.allowedHosts().has(host)) {
       refuse(
         options,
@@ -57,5 +61,6 @@ export function guard(options: GuardOptions): (request: Request, response: Respo
 
 function refuse(options: GuardOptions, request: Request, response: Response, error: GatewayError): void {
   options.onRefusal(error, request);
+  if (!request.complete) response.setHeader('connection', 'close');
   response.status(error.httpStatus).json({ jsonrpc: '2.0', id: null, error: { code: error.rpcCode, message: error.message } });
 }

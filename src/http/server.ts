@@ -109,6 +109,8 @@ export function listen(app: Express, options: ListenOptions): Promise<Server> {
       connectionsCheckingInterval: 1000,
       keepAliveTimeout: 65_000,
       insecureHTTPParser: false,
+      // The guard refuses a request without a host itself, so that it is recorded like any other.
+      requireHostHeader: false,
       maxHeaderSize: 32_768,
       noDelay: true,
     },
