@@ -7,6 +7,9 @@ import type { BuiltRelease } from './release-ports.ts';
 export interface BuildCache {
   read(key: string): Promise<BuiltRelease | undefined>;
   write(key: string, built: BuiltRelease): Promise<void>;
+  /** What was proved about the results of tools under a release (its policy's digest), by the tool's digest. */
+  readProofs(digest: string): Promise<Readonly<Record<string, boolean>>>;
+  writeProofs(digest: string, proofs: Readonly<Record<string, boolean>>): Promise<void>;
   readLast(): Promise<LastGood | undefined>;
   writeLast(last: LastGood): Promise<void>;
 }
@@ -56,6 +59,13 @@ export function openBuildCache(path: string): BuildCache {
     async write(key, { wasm, ...head }) {
       await put(`${key}.release`, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), wasm]));
     },
+    async readProofs(digest) {
+      const content = await get(proofsName(digest));
+      return content === undefined ? {} : (JSON.parse(content.toString()) as Record<string, boolean>);
+    },
+    async writeProofs(digest, proofs) {
+      await put(proofsName(digest), Buffer.from(JSON.stringify(proofs)));
+    },
     async readLast() {
       const content = await get('last-good');
       return content === undefined ? undefined : (JSON.parse(content.toString()) as LastGood);
@@ -64,6 +74,10 @@ export function openBuildCache(path: string): BuildCache {
       await put('last-good', Buffer.from(JSON.stringify(last)));
     },
   };
+}
+
+function proofsName(digest: string): string {
+  return `${digest.replace(/^sha256:/, '')}.proofs`;
 }
 
 function sha256(content: Uint8Array): string {

@@ -174,7 +174,11 @@ class FolderReleases implements ReleaseManager {
   #release(built: BuiltRelease, engine: ReleaseEngine, { digest, files }: InForce['source'], commit: string | null): ActiveRelease {
     const reads = new Map(Object.entries(built.entrypoints).map(([entry, info]) => [entry, readKeys(info.reads)]));
     const { partial } = this.#options;
-    const resultMatters = partial && files && resultMattersBy(built, files, partial);
+    const kept = {
+      read: async () => (await this.#cache?.readProofs(digest)) ?? {},
+      write: async (proofs: Readonly<Record<string, boolean>>) => this.#cache?.writeProofs(digest, proofs),
+    };
+    const resultMatters = partial && files && resultMattersBy(built, files, partial, kept);
     return {
       id: releaseId(digest, commit),
       digest,

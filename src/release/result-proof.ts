@@ -1,5 +1,12 @@
+import { digestText } from '../model/digest.ts';
 import type { Input, ToolFacts } from '../model/input.ts';
 import type { BuiltRelease, PartialEvaluation } from './release-ports.ts';
+
+/** Where proofs outlive the process: they hold for as long as the policy and the tool's facts stay the same. */
+export interface KeptProofs {
+  read(): Promise<Readonly<Record<string, boolean>>>;
+  write(proofs: Readonly<Record<string, boolean>>): Promise<void>;
+}
 
 /** The rule that has to be there: true where a rule has anything to say about a result. */
 const rule = 'result_matters';
@@ -32,6 +39,7 @@ export function resultMattersBy(
   built: BuiltRelease,
   files: Readonly<Record<string, string>>,
   partial: PartialEvaluation,
+  kept: KeptProofs,
 ): ((tool: ToolFacts, hasFindings: boolean) => boolean) | undefined {
   const hasRule = built.packages?.some(({ path, rules }) => path === 'gateway' && rules.some(({ name }) => name === rule)) === true;
   if (!hasRule) return undefined;
@@ -40,8 +48,16 @@ export function resultMattersBy(
   let asked: ToolFacts[] = [];
 
   const prove = async (): Promise<void> => {
-    const tools = asked;
+    const all = asked;
     asked = [];
+    // What cannot be read is proved again.
+    const proofs: Record<string, boolean> = { ...(await kept.read().catch(() => ({}))) };
+    const tools = all.filter((tool) => {
+      const known = proofs[digestText(knownOf(tool))];
+      if (known !== undefined) silent.set(tool, known);
+      return known === undefined;
+    });
+    if (tools.length === 0) return;
     try {
       const residues = await partial({
         files,
@@ -49,7 +65,12 @@ export function resultMattersBy(
         unknowns: unknowns.map((key) => `input.${key}`),
         cases: tools.map((tool) => ({ input: knownOf(tool), queries: [`data.gateway.${rule}`] })),
       });
-      tools.forEach((tool, index) => silent.set(tool, residues[index]?.[0]?.outcome === 'never'));
+      tools.forEach((tool, index) => {
+        const isSilent = residues[index]?.[0]?.outcome === 'never';
+        silent.set(tool, isSilent);
+        proofs[digestText(knownOf(tool))] = isSilent;
+      });
+      await kept.write(proofs);
     } catch {
       // No proof: these tools' results go on being judged, which is always right.
       for (const tool of tools) silent.set(tool, false);
