@@ -45,11 +45,11 @@ export function createApprovalBook(options: ApprovalBookOptions): OpenApprovalBo
       const { approval, made } = await db.tx((tx) => openOrJoin(tx, request, maxPendingPerPrincipal));
       return made ? changed(approval) : approval;
     },
-    findApproved: async (tenant, binding, nowMs) =>
+    findDecided: async (tenant, binding, nowMs) =>
       (
         await readApprovals(
           db,
-          "WHERE tenant = $1 AND binding = $2 AND state = 'approved' AND expires_at_ms > $3 ORDER BY created_at_ms DESC LIMIT 1",
+          "WHERE tenant = $1 AND binding = $2 AND state IN ('approved', 'denied') AND expires_at_ms > $3 ORDER BY created_at_ms DESC, changed_at_ms DESC LIMIT 1",
           [tenant, binding, nowMs],
           nowMs,
         )

@@ -90,7 +90,8 @@ async function settle(
   const { tenant } = call.identity;
   const hold = async (): Promise<Approval> => park(parts, call, first, binding, masked(parts, shown.subject));
   const heldBack = (held: Approval): Settled => ({ decision: first, subject: call.subject, held });
-  let approved = await parts.approvals.findApproved(tenant, binding, parts.now());
+  let approved = await parts.approvals.findDecided(tenant, binding, parts.now());
+  if (approved?.state === 'denied') return { ...heldBack(approved), decision: deniedByPeople(first, approved) };
   if (approved === undefined) {
     const waited = await awaitVote(parts, call, await hold(), options);
     if (waited.state === 'denied') return { ...heldBack(waited), decision: deniedByPeople(first, waited) };
@@ -173,6 +174,7 @@ function deniedByPeople(decision: Decision, approval: Approval): Decision {
     rule: 'gateway/approval',
     effect: 'deny',
     message: `the approval was refused${vote?.comment === undefined ? '' : `: ${vote.comment}`}`,
+    hint: `do something else; the same call can be asked for again after ${new Date(approval.expiresAtMs).toISOString()}`,
   });
 }
 

@@ -79,8 +79,8 @@ export interface ActiveRelease {
 export interface ApprovalBook {
   /** Files a held call, or gives the pending one with the same binding: asking twice makes one approval. */
   open(request: ApprovalRequest): Promise<Approval>;
-  /** The approved and unexpired approval with this binding, if any; it is not spent by looking. */
-  findApproved(tenant: TenantId, binding: Digest, nowMs: number): Promise<Approval | undefined>;
+  /** The newest approved or denied approval with this binding whose time is not over, if any; it is not spent by looking. */
+  findDecided(tenant: TenantId, binding: Digest, nowMs: number): Promise<Approval | undefined>;
   /** Exactly one caller wins. @throws GatewayError `approval.conflict` for every other */
   spend(tenant: TenantId, id: ApprovalId, binding: Digest, nowMs: number): Promise<Approval>;
   /** @throws GatewayError `approval.unknown`, `approval.conflict` (already decided, expired), `admin.forbidden` (own call, group missing) */

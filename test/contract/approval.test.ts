@@ -74,13 +74,27 @@ for (const engine of engines) {
       assert.equal((await book.spend(tenant, id, binding, nowMs)).state, 'spent');
     });
 
-    it('finds what is approved, until it is spent or its time is over', async () => {
+    it('finds what is decided, until it is spent or its time is over', async () => {
       const one = await approved('a');
-      assert.deepEqual(await book.findApproved(tenant, one.binding, nowMs), one);
-      assert.equal(await book.findApproved('other' as TenantId, one.binding, nowMs), undefined);
-      assert.equal(await book.findApproved(tenant, one.binding, one.expiresAtMs), undefined);
+      assert.deepEqual(await book.findDecided(tenant, one.binding, nowMs), one);
+      assert.equal(await book.findDecided('other' as TenantId, one.binding, nowMs), undefined);
+      assert.equal(await book.findDecided(tenant, one.binding, one.expiresAtMs), undefined);
       await book.spend(tenant, one.id, one.binding, nowMs);
-      assert.equal(await book.findApproved(tenant, one.binding, nowMs), undefined);
+      assert.equal(await book.findDecided(tenant, one.binding, nowMs), undefined);
+    });
+
+    it('finds what was denied, and the newest decision where there are several', async () => {
+      const { id, binding, expiresAtMs } = await book.open(request('a'));
+      await book.vote(tenant, id, { ...voter('bob', 'deny'), comment: 'not today' }, nowMs);
+      const found = await book.findDecided(tenant, binding, nowMs);
+      assert.deepEqual([found?.state, found?.votes[0]?.comment], ['denied', 'not today']);
+      const later = await book.open(request('a', { createdAtMs: startMs + 1 }));
+      assert.equal((await book.findDecided(tenant, binding, nowMs))?.id, id);
+      await book.vote(tenant, later.id, voter('bob'), nowMs);
+      assert.equal((await book.findDecided(tenant, binding, nowMs))?.id, later.id);
+      await book.spend(tenant, later.id, binding, nowMs);
+      assert.equal((await book.findDecided(tenant, binding, nowMs))?.id, id);
+      assert.equal(await book.findDecided(tenant, binding, expiresAtMs), undefined);
     });
 
     it('never approves or spends what has expired, and lets the call ask anew', async () => {
@@ -182,7 +196,7 @@ for (const engine of engines) {
       await book.vote(tenant, first.id, voter('bob'), nowMs);
       const second = await book.open(request('a', { createdAtMs: startMs + 1 }));
       await book.vote(tenant, second.id, voter('bob'), nowMs);
-      assert.equal((await book.findApproved(tenant, first.binding, nowMs))?.id, second.id);
+      assert.equal((await book.findDecided(tenant, first.binding, nowMs))?.id, second.id);
     });
 
     it('counts distinct people toward the quorum', async () => {
@@ -264,7 +278,7 @@ for (const engine of engines) {
       db = await fresh.open();
       book = createApprovalBook({ db, now: () => nowMs });
       assert.deepEqual(await book.get(tenant, pending.id), pending);
-      assert.deepEqual(await book.findApproved(tenant, one.binding, nowMs), one);
+      assert.deepEqual(await book.findDecided(tenant, one.binding, nowMs), one);
       await book.spend(tenant, one.id, one.binding, nowMs);
     });
 

@@ -24,6 +24,8 @@ export interface GatewayFixtureOptions {
   readonly issuers?: string;
   /** Members of `policy`, beside its folders. Default: tests do not run. */
   readonly policySettings?: string;
+  /** YAML: the groups that may vote at the admin API. Default: security. */
+  readonly approvers?: string;
   /** Where compiled releases are kept. Default: shared by all fixtures, so that a policy is compiled once. */
   readonly cacheDir?: string;
   /** What starts the gateway. Default: this process. */
@@ -94,7 +96,7 @@ ${options.issuers ?? ''}
 admin:
   issuer: "${provider.issuer}"
   audience: "${adminAudience}"
-  roles: { approver: [security], auditor: [security], operator: [security] }
+  roles: { approver: ${options.approvers ?? '[security]'}, auditor: [security], operator: [security] }
   login: { client_id: castellan, scopes: ["mcp:tools"] }
 upstreams:
 ${options.upstreams}
