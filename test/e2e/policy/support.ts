@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { AuditRecord } from '../../../src/model/audit-record.ts';
 import type { GatewayFixture } from '../../support/gateway.ts';
 import type { RecordingUpstream } from '../../support/recording-upstream.ts';
@@ -55,4 +58,31 @@ export async function assertInvariant(fixture: GatewayFixture, ...upstreams: rea
   );
   const seen = upstreams.reduce((count, upstream) => count + upstream.calls('tools/call').length, 0);
   if (records.length < 1000) assert.ok(seen <= allowed.length, `${seen} calls were seen, ${allowed.length} allowed`);
+}
+
+const policies = fileURLToPath(new URL('../../../policies/', import.meta.url));
+
+/** The shipped combining with rules of a test's own: path under `rules/` to text. */
+export function combining(rules: Readonly<Record<string, string>>, data: object = {}): Readonly<Record<string, string>> {
+  const shipped = ['gateway', 'schemas'].flatMap((folder) =>
+    readdirSync(join(policies, folder)).map((name) => [`${folder}/${name}`, readFileSync(join(policies, folder, name), 'utf8')] as const),
+  );
+  const own = Object.entries(rules).map(([path, text]) => [`rules/${path}`, text] as const);
+  return { ...Object.fromEntries([...shipped, ...own]), 'data.json': JSON.stringify({ guardrails: [], enforcement: {}, ...data }) };
+}
+
+/** The release in force, as /readyz names it. */
+export async function releaseOf(url: string): Promise<string> {
+  return ((await readyz(url)).body['release'] as { id: string } | null)?.id ?? '';
+}
+
+/** Changes a file of the policy and waits until another release is in force; gives its id. */
+export async function edit(fixture: GatewayFixture, path: string, change: (text: string) => string): Promise<string> {
+  const before = await releaseOf(fixture.url);
+  const file = join(fixture.policyFolder, path);
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
+  return until(`the edit of ${path} is in force`, async () => {
+    const now = await releaseOf(fixture.url);
+    return now === before ? undefined : now;
+  });
 }
