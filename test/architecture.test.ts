@@ -20,6 +20,7 @@ const layer: Readonly<Record<string, number>> = {
   store: 1,
   observe: 1,
   call: 2,
+  workshop: 2,
   http: 3,
   cli: 3,
   demo: 4,
