@@ -12,7 +12,15 @@ export function demoCommand({ app, output, exit }: CommandContext): Command {
     .action(async (options: { once?: boolean; port: string }) => {
       if (!/^\d{1,5}$/.test(options.port) || Number(options.port) > 65_535)
         throw new GatewayError('request.invalid', '`--port` must be a port, 0 to 65535');
-      const good = await app.runDemo({ output, once: options.once === true, port: Number(options.port) });
+      const good = await app.runDemo({ output, once: options.once === true, port: Number(options.port) }).catch(explain);
       exit(good ? exitCodes.ok : exitCodes.failed);
     });
+}
+
+/** Production installs leave out what only the demo and the tests use. */
+function explain(thrown: unknown): never {
+  if ((thrown as NodeJS.ErrnoException | undefined)?.code !== 'ERR_MODULE_NOT_FOUND') throw thrown;
+  throw new GatewayError('request.invalid', 'the demo needs development packages; run `npm ci && npm run demo` in the repository', {
+    cause: thrown,
+  });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -38,7 +39,7 @@ interface Compose {
 
 const compose = parse(await readFile(join(root, 'compose.yaml'), 'utf8'), { merge: true }) as Compose;
 
-test('compose.yaml: what it names is there, and only the gateway can be reached, from this machine alone', async () => {
+test('compose.yaml: what it names is there, and only the gateway can be reached, from this machine alone', () => {
   assert.deepEqual(Object.keys(compose.services), ['gateway', 'postgres', 'everything', 'files']);
   for (const [name, service] of Object.entries(compose.services)) {
     assert.deepEqual(service.ports, name === 'gateway' ? ['127.0.0.1:8080:8080'] : undefined);
@@ -47,20 +48,18 @@ test('compose.yaml: what it names is there, and only the gateway can be reached,
     for (const volume of service.volumes ?? []) {
       const [source = ''] = volume.split(':');
       if (!source.startsWith('./')) assert.ok(source in compose.volumes, source);
-      else
-        await assert.doesNotReject(
-          readFile(join(root, source)).catch((error: { code: string }) => error.code === 'EISDIR' || Promise.reject(new Error(source))),
-        );
+      else assert.ok(existsSync(join(root, source)), source);
     }
     if (name !== 'postgres') assert.deepEqual(service.cap_drop, ['ALL'], name);
   }
   assert.deepEqual([compose.networks['servers']?.internal, compose.networks['storage']?.internal], [true, true]);
 });
 
-for (const { name, skip, fresh } of engines) {
-  test(`the gateway of compose.yaml starts, takes a key that was made beside it, and serves both servers: ${name}`, { skip }, async () => {
+for (const engine of engines) {
+  const title = `the gateway of compose.yaml starts, takes a key that was made beside it, and serves both servers: ${engine.name}`;
+  test(title, { skip: engine.skip }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'castellan-compose-'));
-    const database = await fresh();
+    const database = await engine.fresh();
     const [port, everythingPort, filesPort] = [await freePort(), await freePort(), await freePort()];
     const env = { ...process.env, HOST: '127.0.0.1', ROOT: folder };
     const servers = await Promise.all([
