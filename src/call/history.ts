@@ -26,6 +26,15 @@ export class TrackedCall {
     return this.#entry.outcome === 'pending';
   }
 
+  /** Adds labels while the call is in flight. */
+  carry(labels: readonly string[]): void {
+    const missing = labels.filter((label) => !this.#labels.includes(label));
+    if (missing.length === 0) return;
+    this.#labels = [...this.#labels, ...missing];
+    this.#entry = { ...this.#entry, labels: this.#labels };
+    this.#json = undefined;
+  }
+
   settle(effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[]): void {
     this.#labels = labels;
     this.#entry = { ...this.#entry, effect, outcome, labels };
@@ -42,6 +51,9 @@ export class TrackedCall {
 /** What one identity did lately: bounded, and shared by all its sessions. */
 class Trail {
   readonly calls: TrackedCall[] = [];
+  /** Calls in flight, however many: their labels count although an entry may have left `calls`. */
+  readonly pending = new Set<TrackedCall>();
+  /** When a settled call last earned a label. */
   readonly labelSeenMs = new Map<string, number>();
   readonly minutes = new Float64Array(60);
   readonly seconds = new Float64Array(60);
@@ -103,12 +115,8 @@ export class History {
   begin(key: string, call: TrackedCall): HistoryView {
     const trail = this.#trail(key, call.atMs);
     const view = this.#view(trail, call.atMs, call.sessionId, call.sameKey);
-    trail.calls.push(call);
-    if (trail.calls.length > this.#options.maxEntries) trail.calls.splice(0, trail.calls.length - this.#options.maxEntries);
-    trail.minutes[trail.lastMinute % 60] = (trail.minutes[trail.lastMinute % 60] ?? 0) + 1;
-    trail.seconds[trail.lastSecond % 60] = (trail.seconds[trail.lastSecond % 60] ?? 0) + 1;
-    this.#countSame(trail, call);
-    for (const label of call.labels) trail.labelSeenMs.set(label, call.atMs);
+    trail.pending.add(call);
+    this.#add(trail, call);
     return view;
   }
 
@@ -117,29 +125,34 @@ export class History {
     return this.#view(this.#trail(key, nowMs), nowMs, sessionId, '');
   }
 
+  /** Adds the labels that policy gave a call when it was decided, before it is sent: a call beside it must see them. */
+  carry(call: TrackedCall, labels: readonly string[]): void {
+    call.carry(labels);
+  }
+
   /** Settles a call: labels it earned stay with the identity; a call that never left leaves no label behind. */
   settle(key: string, call: TrackedCall, effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[], nowMs: number): void {
     const trail = this.#trail(key, nowMs);
-    const before = call.labels;
+    trail.pending.delete(call);
     call.settle(effect, outcome, labels);
     for (const label of labels) trail.labelSeenMs.set(label, nowMs);
-    for (const label of before) if (!labels.includes(label)) this.#forget(trail, label);
   }
 
-  /** Puts a call that ended before this process started back in its place (read from the audit log at start). */
+  /** Puts a call that ended before this process started back in its place (read from the audit log at start, oldest first). */
   restore(key: string, call: TrackedCall, effect: string, outcome: HistoryEntry['outcome']): void {
     const trail = this.#trail(key, call.atMs);
     call.settle(effect, outcome, call.labels);
-    trail.calls.push(call);
-    if (trail.calls.length > this.#options.maxEntries) trail.calls.shift();
+    this.#add(trail, call);
     for (const label of call.labels) trail.labelSeenMs.set(label, Math.max(call.atMs, trail.labelSeenMs.get(label) ?? 0));
   }
 
-  /** A label that only the taken-back call carried goes with it; one that another call of the trail carries stays with that call's time. */
-  #forget(trail: Trail, label: string): void {
-    const others = trail.calls.filter((other) => other.labels.includes(label));
-    const latest = others.reduce((ms, other) => Math.max(ms, other.atMs), 0);
-    if (latest === 0) trail.labelSeenMs.delete(label);
+  /** Appends a call, bounded, and counts it. */
+  #add(trail: Trail, call: TrackedCall): void {
+    trail.calls.push(call);
+    if (trail.calls.length > this.#options.maxEntries) trail.calls.splice(0, trail.calls.length - this.#options.maxEntries);
+    trail.minutes[trail.lastMinute % 60] = (trail.minutes[trail.lastMinute % 60] ?? 0) + 1;
+    trail.seconds[trail.lastSecond % 60] = (trail.seconds[trail.lastSecond % 60] ?? 0) + 1;
+    this.#countSame(trail, call);
   }
 
   #countSame(trail: Trail, call: TrackedCall): void {
@@ -178,18 +191,21 @@ export class History {
     // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
     const calls = trail.calls.filter((call) => call.atMs >= since || call.pending);
     const entriesJson = (): string => calls.map((call) => call.json(sessionId)).join(',');
-    const labels: string[] = [];
+    const seen = new Set<string>();
     for (const [label, seenMs] of trail.labelSeenMs) {
-      if (seenMs >= since) labels.push(label);
+      if (seenMs >= since) seen.add(label);
       else trail.labelSeenMs.delete(label);
     }
-    labels.sort();
+    for (const call of trail.pending) for (const label of call.labels) seen.add(label);
+    const labels = seen.size === 0 ? none : [...seen].sort();
     const times = sameKey === '' ? undefined : trail.same.get(sameKey);
     let sameCall1m = 0;
     if (times !== undefined) for (let at = times.length - 1; at >= 0 && (times[at] ?? 0) > nowMs - 60_000; at--) sameCall1m++;
     return { entriesJson, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
   }
 }
+
+const none: readonly string[] = [];
 
 function sum(ring: Float64Array): number {
   let total = 0;

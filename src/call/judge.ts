@@ -52,6 +52,8 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
     const decidedMs = performance.now();
     parts.observer.stage('decide', decidedMs - builtMs);
     const settled = await settle(parts, call, first, ask, options);
+    if (tracked !== undefined && settled.held === undefined && settled.decision.effect !== 'deny')
+      parts.history.carry(tracked, settled.decision.labels);
     const recordMs = performance.now();
     await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
     parts.observer.stage('record-decision', performance.now() - recordMs);

@@ -1,3 +1,4 @@
+import type { AuditOutcome } from '../model/audit-record.ts';
 import type { Decision } from '../model/decision.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
@@ -8,7 +9,7 @@ import { permitFor, refusalPermit } from './act.ts';
 import { buildInput } from './build-input.ts';
 import { member, type AgentChannel, type Call } from './call.ts';
 import { decide, overruled, wordsFor } from './decide.ts';
-import { judge } from './judge.ts';
+import { judge, type Judged } from './judge.ts';
 import { clientCapability, kindOf } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
@@ -146,33 +147,31 @@ export class MessageLane {
       target: targetOf(this.#upstream, question),
       subject,
     });
+    let judged: Judged | undefined;
+    let status: AuditOutcome['status'] = 'unknown';
     try {
-      const judged = await judge(this.#parts, call, { track: true });
-      if (judged.decision.effect === 'deny' || judged.held !== undefined) {
-        await this.#refuse(question, 'the answer to this request was refused by policy', {
-          decision: judged.decision,
-          call,
-          params: undefined,
-        });
-        return;
+      judged = await judge(this.#parts, call, { track: true });
+      const { decision, subject: sent } = judged;
+      if (decision.effect === 'deny' || judged.held !== undefined) {
+        status = judged.held === undefined ? 'denied' : 'held';
+        await this.#refuse(question, 'the answer to this request was refused by policy', { decision, call, params: undefined });
+      } else {
+        const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: sent };
+        await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, decision, call.id));
+        status = 'ok';
       }
-      const body = response.result === undefined ? { error: (judged.subject['error'] ?? {}) as JsonObject } : { result: judged.subject };
-      await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, judged.decision, call.id));
-      if (judged.tracked !== undefined) {
-        this.#parts.history.settle(
-          identityKey(identity),
-          judged.tracked,
-          judged.decision.effect,
-          'ok',
-          judged.decision.labels,
-          this.#parts.now(),
-        );
-      }
-      this.#parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: 0 }, this.#parts.now()));
     } catch (error) {
       this.#parts.observer.failed(call.id, error);
       await this.#refuse(question, 'the gateway could not forward the answer', undefined);
     }
+    if (judged === undefined) return;
+    const wasSent = status === 'ok' || status === 'unknown';
+    if (judged.tracked !== undefined) {
+      const { effect, labels } = judged.decision;
+      const outcome = status === 'ok' || status === 'unknown' ? status : 'denied';
+      this.#parts.history.settle(identityKey(identity), judged.tracked, effect, outcome, wasSent ? labels : [], this.#parts.now());
+    }
+    this.#parts.audit.hand(finishedRecord(call, { status, bytes: 0, total_ms: 0 }, this.#parts.now()));
   }
 
   #snapshot(asked: Call): Call['snapshot'] {

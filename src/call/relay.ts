@@ -60,7 +60,12 @@ export async function relay(parts: Parts, resolved: Resolved, channel: AgentChan
       faultEnding(call, new GatewayError('call.cancelled', 'the call was cancelled before it was sent')),
       false,
     );
-  return close(parts, call, judged, await send(parts, resolved, judged, channel, signal), true);
+  const ending = await send(parts, resolved, judged, channel, signal).catch((error: unknown): Ending => {
+    // Neither judged nor known to be harmless: the agent gets none of it, and the record says that the call may have run.
+    parts.observer.failed(call.id, error);
+    return { ...faultEnding(call, asGatewayError(error)), outcome: { status: 'unknown', error_code: 'gateway.internal' } };
+  });
+  return close(parts, call, judged, ending, true);
 }
 
 /** How often an agent hears that its call still waits for a human. */
@@ -145,7 +150,9 @@ function close(parts: Parts, call: Call, judged: Judged, ending: Ending, sent: b
   const startedMs = performance.now();
   const nowMs = parts.now();
   const { tracked } = judged;
-  if (sent && tracked !== undefined) {
+  if (tracked !== undefined && !sent) {
+    parts.history.settle(identityKey(call.identity), tracked, judged.decision.effect, 'denied', [], nowMs);
+  } else if (tracked !== undefined) {
     const labels = unite(tracked.labels, judged.decision.labels, ending.labels);
     const outcome =
       ending.outcome.status === 'ok'
