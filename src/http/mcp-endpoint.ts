@@ -235,7 +235,8 @@ function refuse(
   const challenge = error.httpStatus === 401 || error.httpStatus === 403 ? ports.challenge(error, endpoint) : undefined;
   if (challenge !== undefined) headers['www-authenticate'] = challenge;
   if (error.httpStatus === 405) headers['allow'] = 'POST, GET, DELETE';
-  if (error.httpStatus === 503) headers['retry-after'] = '1';
+  const retryS = error.detail?.['retry_after_s'];
+  if (error.httpStatus === 503) headers['retry-after'] = typeof retryS === 'number' ? String(retryS) : '1';
   // What was not read cannot be kept apart from the next request on this connection.
   if (!request.complete) headers['connection'] = 'close';
   const id = message !== undefined && message.kind === 'request' ? message.id : null;

@@ -47,10 +47,14 @@ export interface Refusal {
   readonly code?: string;
 }
 
-export async function startRig(options: Partial<GatewayFixtureOptions> = {}): Promise<Rig> {
+/** `moreUpstreams` is YAML beside the recording one, which is called `rec`. */
+export async function startRig({
+  moreUpstreams = '',
+  ...options
+}: Partial<GatewayFixtureOptions> & { moreUpstreams?: string } = {}): Promise<Rig> {
   const upstream = await startRecordingUpstream();
-  const gateway = await startGatewayFixture({ upstreams: `  rec: { http: { url: "${upstream.url}" } }`, ...options });
-  const adminToken = await gateway.provider.tokenFor('sofia', { resource: gateway.adminAudience });
+  const gateway = await startGatewayFixture({ upstreams: `  rec: { http: { url: "${upstream.url}" } }\n${moreUpstreams}`, ...options });
+  const adminToken = await gateway.provider.tokenFor('sofia', { resource: gateway.adminAudience, expiresInS: 40_000 });
   const audit = async (query: string): Promise<{ seq: number; record: AuditRecord }[]> => {
     const response = await fetch(`${gateway.url}/admin/v1/audit?${query}`, { headers: { authorization: `Bearer ${adminToken}` } });
     assert.equal(response.status, 200);

@@ -170,7 +170,7 @@ describe('sessions', { concurrency: false }, () => {
     const refused = opened.filter(({ status }) => status === 503);
     assert.equal(refused.length, 25);
     assert.equal(refused[0]?.headers.get('retry-after'), '1');
-    assert.match(refused[0]?.text ?? '', /DELETE/);
+    assert.match(String(refused[0].json.error.message), /DELETE/);
     await assertServes(await rig.agent());
   });
 
