@@ -184,5 +184,5 @@ function unique(values: readonly Json[]): readonly Json[] {
 }
 
 function make(parts: { readonly [Key in keyof Bound]: Bound[Key] | undefined }): Bound {
-  return Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)) as Bound;
+  return Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
 }

@@ -73,17 +73,19 @@ export function rewrite(formula: Formula, leaf: (leaf: Formula) => Formula | und
 
 /** The top-level keys of the input that the formula depends on; `null` where that may be anything. */
 export function rootsOf(formula: Formula): ReadonlySet<string> | null {
-  const roots = new Set<string>();
-  let isOpen = false;
-  rewrite(formula, (leaf) => {
-    if (leaf.op === 'is' || leaf.op === 'isNot') roots.add(leaf.atom.path[0] ?? '');
-    if (leaf.op === 'opaque' || leaf.op === 'notOpaque') {
-      if (leaf.reads === null) isOpen = true;
-      else for (const path of leaf.reads) roots.add(path[0] ?? '');
-    }
-    return undefined;
-  });
-  return isOpen || roots.has('') ? null : roots;
+  const roots = leavesOf(formula).map(leafRoots);
+  return roots.includes(null) ? null : new Set((roots as (readonly string[])[]).flat());
+}
+
+function leavesOf(formula: Formula): readonly Formula[] {
+  return formula.op === 'and' || formula.op === 'or' ? formula.of.flatMap(leavesOf) : [formula];
+}
+
+function leafRoots(leaf: Formula): readonly string[] | null {
+  const paths =
+    leaf.op === 'is' || leaf.op === 'isNot' ? [leaf.atom.path] : leaf.op === 'opaque' || leaf.op === 'notOpaque' ? leaf.reads : [];
+  if (paths === null || paths.some((path) => path.length === 0)) return null;
+  return paths.map(([root = '']) => root);
 }
 
 /** The alternatives of a formula: itself where it is not an `or`. */

@@ -52,7 +52,7 @@ export function membersOf(term: Term): readonly Json[] | undefined {
         ? (term.value as readonly (readonly [Term, Term])[]).map(([, value]) => value)
         : undefined;
   const values = items?.map(read);
-  return values?.includes(notConstant as never) === false ? (values as Json[]) : undefined;
+  return values?.includes(notConstant) === false ? (values as Json[]) : undefined;
 }
 
 function read(term: Term): Json | typeof notConstant {

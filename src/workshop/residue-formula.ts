@@ -88,8 +88,31 @@ function bodyFormula(ast: unknown, text: string, support: Support, depth: number
     if (found === undefined) joined.push(expression);
     else parts.push(found);
   }
-  if (joined.length > 0) parts.push(opaque(joined.map(regoText).join('; '), joined));
+  if (joined.length > 0) parts.push(opaque(joinedText(joined), joined));
   return and(parts);
+}
+
+/** Without what only makes a message: of that the calls that may have no value. */
+function joinedText(joined: readonly Expression[]): string {
+  const texts = joined.flatMap((expression) => {
+    const defined = definition(expression);
+    if (defined === undefined) return [regoText(expression)];
+    return isTerm(defined.term) && (defined.term.type === 'object' || defined.term.type === 'call')
+      ? openCalls(defined.term)
+      : [regoText(expression)];
+  });
+  const distinct = [...new Set(texts)];
+  return (distinct.length === 0 ? joined.map(regoText) : distinct).join('; ');
+}
+
+function openCalls(node: unknown): string[] {
+  if (Array.isArray(node)) return node.flatMap(openCalls);
+  if (typeof node !== 'object' || node === null) return [];
+  if (isTerm(node) && node.type === 'call' && Array.isArray(node.value)) {
+    const terms = node.value as readonly Term[];
+    if (!((operatorName(terms[0]) ?? '') in messageBuiltins)) return [regoText({ terms })];
+  }
+  return Object.values(node).flatMap(openCalls);
 }
 
 /**

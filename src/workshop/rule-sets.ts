@@ -41,12 +41,15 @@ export async function readRuleBook(rego: RegoTools, files: RegoFiles, sampleInpu
   const obstacle = obstacleIn(facts);
   const counted = await countedSets(rego, files, sets, sampleInput);
   const broken = counted === undefined ? 'its gateway/call does not combine rules as the contract says' : undefined;
-  const enforced = sets.map((set, index) => ({ ...set, isEnforced: counted?.[index] ?? true }));
+  const enforced = sets.map(({ hasAbout: _, ...set }, index) => ({ ...set, isEnforced: counted?.[index] ?? true }));
   const why = obstacle ?? broken;
   return { files, sets: enforced, data: facts.data, ...(why === undefined ? {} : { obstacle: why }) };
 }
 
-function declaredSets({ packages }: ReleaseFacts): Omit<RuleSet, 'isEnforced'>[] {
+/** `hasAbout`: its METADATA takes part in how it counts. */
+type DeclaredSet = Omit<RuleSet, 'isEnforced'> & { readonly hasAbout: boolean };
+
+function declaredSets({ packages }: ReleaseFacts): DeclaredSet[] {
   return packages.flatMap(({ path, rules, annotations }) => {
     const steps = path.split('/');
     if (steps.length !== 3 || steps[0] !== 'rules') return [];
@@ -58,6 +61,7 @@ function declaredSets({ packages }: ReleaseFacts): Omit<RuleSet, 'isEnforced'>[]
         set: name as DecidingSet,
         title,
         places,
+        hasAbout: rules.some((one) => one.name === 'about'),
         query: `member = data.${steps.map(quotedStep).join('').slice(1)}.${name}[_]`,
       }));
   });
@@ -88,14 +92,14 @@ const outcomes: Readonly<Record<DecidingSet, { readonly member: unknown; readonl
 async function countedSets(
   rego: RegoTools,
   files: RegoFiles,
-  sets: readonly Omit<RuleSet, 'isEnforced'>[],
+  sets: readonly DeclaredSet[],
   sampleInput: string,
 ): Promise<readonly boolean[] | undefined> {
   const grantor = '"castellan": {"probe": {"allow": ["probe"], "about": []}}';
-  const mocks = sets.map(({ rule, set }) => {
+  const mocks = sets.map(({ rule, set, hasAbout }) => {
     const [topic = '', name = ''] = rule.split('/');
-    const about = `"about": object.get(data.rules[${JSON.stringify(topic)}][${JSON.stringify(name)}], "about", [])`;
-    const own = `{${JSON.stringify(name)}: {${JSON.stringify(set)}: [${JSON.stringify(outcomes[set].member)}], ${about}}}`;
+    const about = hasAbout ? `{"about": about | about := data.rules[${JSON.stringify(topic)}][${JSON.stringify(name)}].about}` : '{}';
+    const own = `{${JSON.stringify(name)}: object.union({${JSON.stringify(set)}: [${JSON.stringify(outcomes[set].member)}]}, ${about})}`;
     return set === 'allow' ? `{${JSON.stringify(topic)}: ${own}}` : `object.union({${JSON.stringify(topic)}: ${own}}, {${grantor}})`;
   });
   // The first two say whether the release combines at all: nothing allows by default, and a rule that allows does.

@@ -1,0 +1,207 @@
+import { canonical, digestText } from '../model/digest.ts';
+import type { Identity } from '../model/identity.ts';
+import type { ToolFacts } from '../model/input.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import type { ActiveRelease } from '../model/ports.ts';
+import { fits, type Bound } from './bound.ts';
+import { and, not } from './formula.ts';
+import { argumentBounds, fitsType, narrowSchema, sampleArguments } from './narrow-schema.ts';
+import type { RegoFiles, RegoTools } from './rego-tools.ts';
+import { readRuleBook, type RuleBook } from './rule-sets.ts';
+import { wholeInput, type KnownIdentity, type ToolQuestion } from './tool-question.ts';
+import { verdictsOf } from './verdict.ts';
+
+/** One tool of a list, and who asks for it. */
+export interface ListedTool {
+  readonly facts: ToolFacts;
+  /** As it would be listed. */
+  readonly definition: JsonObject;
+  readonly identity: Identity;
+  readonly environmentJson: string;
+}
+
+export interface NarrowingOptions {
+  /** Runs `work` with OPA; only in the background. */
+  readonly withRego: <T>(work: (rego: RegoTools) => Promise<T>) => Promise<T>;
+  /** The files of a release, or `undefined` where they are not at hand (any more): then its lists are not narrowed. */
+  readonly filesOf: (release: ActiveRelease) => Promise<RegoFiles | undefined>;
+  readonly onError: (error: unknown) => void;
+  /** Answers that are kept; 5,000 when absent. The oldest goes first. */
+  readonly maxKept?: number;
+  /** Questions that may wait; 1,000 when absent. What does not fit is asked again by a later list. */
+  readonly maxWaiting?: number;
+  /** For one batch; 10,000 when absent. A batch that takes longer leaves its tools as they are. */
+  readonly timeoutMs?: number;
+}
+
+const batchSize = 25;
+const verifyDeadlineMs = 100;
+
+interface Question extends ListedTool {
+  readonly key: string;
+  readonly release: ActiveRelease;
+  readonly identityFacts: KnownIdentity;
+}
+
+/**
+ * Narrows the listed `inputSchema` of tools to what policy does not refuse anyhow. Found by partial evaluation, in the background: a list
+ * never waits for it, and shows a tool as it is until its answer is there. Kept for each release, tool definition and class of identities.
+ * Only what is proved narrows, and each narrowing is tried on the release's own engine before it is used; calls are judged all the same.
+ */
+export class Narrowing {
+  readonly #options: NarrowingOptions;
+  /** Bounds by argument; `null` where nothing narrows. */
+  readonly #kept = new Map<string, Readonly<Record<string, Bound>> | null>();
+  readonly #books = new WeakMap<object, Promise<RuleBook | undefined>>();
+  readonly #definitions = new WeakMap<JsonObject, Map<string, JsonObject>>();
+  readonly #schemaKeys = new WeakMap<JsonObject, string>();
+  #waiting = new Map<string, Question>();
+  #running: Promise<void> | undefined;
+
+  constructor(options: NarrowingOptions) {
+    this.#options = options;
+  }
+
+  /** The definition as this identity is to be listed it; the same object where nothing narrows or nothing is known yet. */
+  definition(release: ActiveRelease, tool: ListedTool): JsonObject {
+    const schema = tool.definition['inputSchema'];
+    if (!isJsonObject(schema) || !isJsonObject(schema['properties'])) return tool.definition;
+    const identityFacts = classOf(release, tool.identity);
+    const key = digestText([release.digest, this.#toolKey(tool), tool.environmentJson, canonical(identityFacts)].join('\n'));
+    const bounds = this.#kept.get(key);
+    if (bounds === undefined) this.#ask({ ...tool, key, release, identityFacts });
+    return bounds === undefined || bounds === null ? tool.definition : this.#narrowed(tool.definition, schema, bounds);
+  }
+
+  /** Resolves when nothing waits to be answered. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  #toolKey({ facts, definition }: ListedTool): string {
+    let key = this.#schemaKeys.get(definition);
+    if (key === undefined) this.#schemaKeys.set(definition, (key = digestText(canonical(definition['inputSchema']))));
+    return `${key}\n${canonical(facts as unknown as Json)}`;
+  }
+
+  #narrowed(definition: JsonObject, schema: JsonObject, bounds: Readonly<Record<string, Bound>>): JsonObject {
+    const kept = this.#definitions.get(definition) ?? new Map<string, JsonObject>();
+    this.#definitions.set(definition, kept);
+    const key = canonical(bounds as unknown as Json);
+    let narrowed = kept.get(key);
+    if (narrowed === undefined) {
+      const inputSchema = narrowSchema(schema, bounds);
+      narrowed = inputSchema === undefined ? definition : { ...definition, inputSchema };
+      kept.set(key, narrowed);
+    }
+    return narrowed;
+  }
+
+  #ask(question: Question): void {
+    if (this.#waiting.size >= (this.#options.maxWaiting ?? 1_000)) return;
+    this.#waiting.set(question.key, question);
+    this.#running ??= this.#work().finally(() => (this.#running = undefined));
+  }
+
+  async #work(): Promise<void> {
+    // The list that asked goes out first.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.size > 0) {
+      const [first] = this.#waiting.values();
+      if (first === undefined) return;
+      const batch = [...this.#waiting.values()].filter(({ release }) => release.digest === first.release.digest).slice(0, batchSize);
+      let answers: readonly (Readonly<Record<string, Bound>> | null)[] = [];
+      try {
+        answers = await this.#answer(first.release, batch);
+      } catch (error) {
+        // Without an answer these tools go on being listed as they are, which is always right.
+        this.#options.onError(error);
+      }
+      for (const [index, { key }] of batch.entries()) {
+        this.#waiting.delete(key);
+        this.#keep(key, answers[index] ?? null);
+      }
+    }
+  }
+
+  #keep(key: string, answer: Readonly<Record<string, Bound>> | null): void {
+    this.#kept.set(key, answer);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > (this.#options.maxKept ?? 5_000) && oldest !== undefined) this.#kept.delete(oldest);
+  }
+
+  async #answer(release: ActiveRelease, batch: readonly Question[]): Promise<readonly (Readonly<Record<string, Bound>> | null)[]> {
+    const questions = batch.map(questionOf);
+    const [sample] = questions;
+    if (sample === undefined) return [];
+    const book = await this.#book(release, sample);
+    if (book === undefined || book.obstacle !== undefined) return batch.map(() => null);
+    const timeoutMs = this.#options.timeoutMs ?? 10_000;
+    const verdicts = await this.#options.withRego((rego) => verdictsOf(rego, book, questions, { timeoutMs, sets: ['deny', 'allow'] }));
+    return Promise.all(
+      verdicts.map(async ({ allow, deny }, index) => {
+        const { definition, release: asked } = batch[index] as Question;
+        const question = questions[index] as ToolQuestion;
+        const bounds = argumentBounds(and([allow, not(deny)]), definition['inputSchema'] as JsonObject);
+        return (await isRefusedBeyond(asked, question, definition['inputSchema'] as JsonObject, bounds)) ? bounds : null;
+      }),
+    );
+  }
+
+  async #book(release: ActiveRelease, sample: ToolQuestion): Promise<RuleBook | undefined> {
+    // By the engine: it stays when a release only changes its name.
+    let book = this.#books.get(release.engine);
+    if (book === undefined) {
+      book = this.#options
+        .filesOf(release)
+        .then(async (files) =>
+          files === undefined ? undefined : this.#options.withRego((rego) => readRuleBook(rego, files, JSON.stringify(wholeInput(sample)))),
+        );
+      this.#books.set(release.engine, book);
+    }
+    return book;
+  }
+}
+
+function questionOf({ facts, identityFacts, environmentJson }: Question): ToolQuestion {
+  return { tool: facts, identity: identityFacts, environment: JSON.parse(environmentJson) as ToolQuestion['environment'] };
+}
+
+/**
+ * What makes identities alike for lists: groups and kind, and what else of the identity `gateway/list` reads. What changes with each token is
+ * never part of it; it stays unknown, and so do members that only calls read.
+ */
+function classOf(release: ActiveRelease, identity: Identity): KnownIdentity {
+  const { groups, kind, issuer, subject, client, scopes, claims, tenant } = identity;
+  const known: KnownIdentity = { groups, kind, tenant };
+  const reads = release.reads('gateway/list')?.get('identity');
+  if (reads === undefined || reads === null) return known;
+  const others = Object.entries({ issuer, subject, client, scopes, claims }).filter(([member]) => reads.has(member));
+  return { ...known, ...(Object.fromEntries(others) as KnownIdentity) };
+}
+
+/** Tries values beyond each bound on the release itself: one that is not refused says that the analysis is wrong about this release. */
+async function isRefusedBeyond(
+  release: ActiveRelease,
+  question: ToolQuestion,
+  schema: JsonObject,
+  bounds: Readonly<Record<string, Bound>>,
+): Promise<boolean> {
+  for (const [name, bound] of Object.entries(bounds)) {
+    const others = sampleArguments(schema, name);
+    for (const value of valuesBeyond(bound).filter((one) => fitsType(schema, name, one))) {
+      const input = wholeInput(question, { arguments: { ...others, [name]: value } });
+      const evaluation = await release.engine.evaluate('gateway/call', JSON.stringify(input), verifyDeadlineMs);
+      if (evaluation.ok && evaluation.answer.effect !== 'deny') return false;
+    }
+  }
+  return true;
+}
+
+/** A few values that do not fit. */
+function valuesBeyond(bound: Bound): readonly Json[] {
+  const { min, max, except = [] } = bound;
+  const tried: Json[] = ['castellan-probe', '', 0, 1, -1, true, false, ...except];
+  for (const limit of [min, max]) if (limit !== undefined) tried.push(limit.value, limit.value + 1, limit.value - 1);
+  return tried.filter((value) => !fits(bound, value));
+}
