@@ -141,7 +141,7 @@ upstreams:
     tools:
       echo: { labels: [egress] }
   memory:
-    stdio: { command: ${q(process.execPath)}, args: [${q(serverOf('memory'))}], env: { MEMORY_FILE_PATH: ./memory.jsonl } }
+    stdio: { command: ${q(process.execPath)}, args: [${q(serverOf('memory'))}], env: { MEMORY_FILE_PATH: ${q(join(facts.files, '..', 'memory.jsonl'))} } }
     pinning: first_seen
 endpoints:
   demo:
