@@ -1,4 +1,5 @@
 import { createKey, keyRow, storeOptions, verify } from './app/admin.ts';
+import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
 import type { Application } from './cli/application.ts';
@@ -12,6 +13,7 @@ import { openDb } from './store/open.ts';
 export const application: Application = {
   startGateway,
   policy: policyTools,
+  authoring: authoringTools,
   async checkSetup(configPath, env) {
     try {
       const { config } = loadConfig(configPath, env);

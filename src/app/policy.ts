@@ -8,7 +8,7 @@ import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
-import { describeFaults, Opa, type Build, type Program } from '../rego/opa.ts';
+import { Opa, type Build, type Program } from '../rego/opa.ts';
 import { hostBuiltinsOf } from '../rego/policy-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
 import { readPolicySource, type PolicySource } from '../release/policy-source.ts';
@@ -46,7 +46,7 @@ export class Compiler {
 }
 
 /** The folders' files under the names that messages show: as one would type them from here. */
-function programOf(source: PolicySource, folders: PolicyFolders, withTests: boolean, withCases = false): Program {
+export function programOf(source: PolicySource, folders: PolicyFolders, withTests: boolean, withCases = false): Program {
   const [policy, tests] = [shown(folders.policy), shown(folders.tests)];
   const under = (folder: string, files: Readonly<Record<string, string>>): [string, string][] =>
     Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]);
@@ -62,12 +62,14 @@ function programOf(source: PolicySource, folders: PolicyFolders, withTests: bool
   };
 }
 
-function shown(folder: string): string {
+/** A folder as messages show it: from here, or its last step. */
+export function shown(folder: string): string {
   const path = relative(process.cwd(), folder).replaceAll('\\', '/');
   return path === '' || path.startsWith('..') ? basename(folder) : path;
 }
 
-async function build(opa: Opa, source: PolicySource, folders: PolicyFolders, entries: readonly Entrypoint[]): Promise<Build> {
+/** The release of a folder, compiled as it is for the gateway. */
+export async function build(opa: Opa, source: PolicySource, folders: PolicyFolders, entries: readonly Entrypoint[]): Promise<Build> {
   return opa.build({ ...programOf(source, folders, false), entrypoints: entries, ignore: ['*_test.rego'] });
 }
 
@@ -117,42 +119,8 @@ async function runTests(opa: Opa, source: PolicySource, folders: PolicyFolders):
   return answer.exit_code === 0 ? undefined : answer.text;
 }
 
-/** The commands `castellan policy …`. */
+/** `castellan policy build`; what authors use besides is in `authoring.ts`. */
 export const policyTools: PolicyTools = {
-  check: (folders) =>
-    withSource(folders, async (opa, source) => {
-      const answer = await opa.check({ ...programOf(source, folders, false), strict: true });
-      return { files: answer.files, errors: answer.errors.map((fault) => ({ ...fault, text: describeFaults([fault]) })) };
-    }),
-  test: ({ run, coverage, threshold, verbose, ...folders }) =>
-    withSource(folders, (opa, source) =>
-      opa.test({
-        // With the golden cases: a start asks them of the compiled module, `opa test` of the interpreter.
-        ...programOf(source, folders, true, true),
-        ...(run === undefined ? {} : { run }),
-        ...(coverage === undefined ? {} : { coverage }),
-        ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
-        ...(verbose === undefined ? {} : { verbose }),
-      }),
-    ),
-  format: (folders, write) =>
-    withSource(folders, async (opa, source) => {
-      const changed: string[] = [];
-      const errors: string[] = [];
-      for (const [folder, files] of [
-        [folders.policy, source.files],
-        [folders.tests, source.tests],
-      ] as const) {
-        for (const { file, text, errors: faults } of await opa.format(files)) {
-          if (faults !== undefined)
-            errors.push(describeFaults(faults.map((fault) => ({ ...fault, file: `${shown(folder)}/${fault.file ?? file}` }))));
-          if (text === undefined) continue;
-          changed.push(join(folder, file));
-          if (write) await writeFile(join(folder, file), text);
-        }
-      }
-      return { changed, errors };
-    }),
   build: (folders, output) =>
     withSource(folders, async (opa, source) => {
       const built = await build(opa, source, folders, entrypoints);
@@ -175,7 +143,8 @@ export const policyTools: PolicyTools = {
     }),
 };
 
-async function withSource<T>(folders: PolicyFolders, work: (opa: Opa, source: PolicySource) => Promise<T>): Promise<T> {
+/** Reads the folders, and starts OPA for as long as `work` takes. */
+export async function withSource<T>(folders: PolicyFolders, work: (opa: Opa, source: PolicySource) => Promise<T>): Promise<T> {
   const compiler = new Compiler();
   try {
     const source = await readPolicySource(folders.policy, folders.tests);

@@ -1,3 +1,5 @@
+import type { AuthoringTools } from './authoring-tools.ts';
+
 /** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
 export interface Application {
   /** Starts the gateway of a configuration file. @throws GatewayError `config.invalid`, `policy.invalid`, `store.unavailable` */
@@ -10,6 +12,7 @@ export interface Application {
   verifyAudit(configPath: string, env: Environment, head: string | undefined): Promise<Verification>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
   readonly policy: PolicyTools;
+  readonly authoring: AuthoringTools;
   runDemo(options: { readonly output: DemoOutput; readonly once: boolean; readonly port: number }): Promise<boolean>;
 }
 
@@ -88,18 +91,8 @@ export interface PolicyFault {
   readonly details?: readonly string[];
 }
 
-/** OPA's own tools on a folder of Rego. */
+/** A folder of Rego made into a release. */
 export interface PolicyTools {
-  check(folders: PolicyFolders): Promise<{ readonly files: number; readonly errors: readonly PolicyFault[] }>;
-  test(
-    options: PolicyFolders & {
-      readonly run?: string;
-      readonly coverage?: boolean;
-      readonly threshold?: string;
-      readonly verbose?: boolean;
-    },
-  ): Promise<{ readonly exit_code: number; readonly text: string }>;
-  format(folders: PolicyFolders, write: boolean): Promise<{ readonly changed: readonly string[]; readonly errors: readonly string[] }>;
   build(
     folders: PolicyFolders,
     outputFolder: string,

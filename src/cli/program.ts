@@ -6,6 +6,7 @@ import { auditCommand } from './audit.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodes, exitHelp } from './exit-codes.ts';
+import { initCommand } from './init.ts';
 import { keysCommand } from './keys.ts';
 import { loginCommand } from './login.ts';
 import { Output } from './output.ts';
@@ -26,6 +27,7 @@ const commands = [
   serveCommand,
   checkCommand,
   policyCommand,
+  initCommand,
   loginCommand,
   keysCommand,
   approvalsCommand,

@@ -104,7 +104,8 @@ function slim(tree: unknown): unknown {
   };
 }
 
-function countTests(tests: Record<string, number>, module: unknown): void {
+/** Adds the number of `test_` rules of a parsed module to its package. */
+export function countTests(tests: Record<string, number>, module: unknown): void {
   const { package: at, rules = [] } = module as {
     readonly package: { readonly path: readonly { readonly value: string }[] };
     readonly rules?: readonly { readonly head: { readonly ref?: readonly { readonly value: string }[]; readonly name?: string } }[];

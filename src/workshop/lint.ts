@@ -43,7 +43,7 @@ export function lintSources(): Record<string, string> {
 /** Every lint there is, by id. */
 export async function listLints(opa: Pick<OpaTools, 'eval'>): Promise<readonly LintAbout[]> {
   const { result } = await opa.eval({ files: lintSources(), query: 'data.castellan.lint.catalogue' });
-  return valueOf<LintAbout[]>(result).sort((a, b) => compare(a.lint, b.lint));
+  return (valueOf(result) as LintAbout[]).sort((a, b) => compare(a.lint, b.lint));
 }
 
 /**
@@ -59,13 +59,13 @@ export async function lintPolicies(
   const settings: LintSettings = await readLintSettings(opa, options.settingsFile, options.disable ?? [], ids);
   const input = JSON.stringify({ ...(await gatherLintFacts(opa, repository)), settings });
   const { result } = await opa.eval({ files: lintSources(), query: 'data.castellan.lint.report', input });
-  return valueOf<LintFinding[]>(result)
+  return (valueOf(result) as LintFinding[])
     .map(({ lint, level, file, row, col, message, cure }) => ({ lint, level, file, row, col, message, cure }))
     .sort((a, b) => compare(a.file, b.file) || a.row - b.row || a.col - b.col || compare(a.lint, b.lint) || compare(a.message, b.message));
 }
 
-function valueOf<Value>(result: string): Value {
-  const [first] = JSON.parse(result) as readonly { readonly expressions: readonly { readonly value: Value }[] }[];
+function valueOf(result: string): unknown {
+  const [first] = JSON.parse(result) as readonly { readonly expressions: readonly { readonly value: unknown }[] }[];
   const value = first?.expressions[0]?.value;
   if (value === undefined) throw new Error('the lints gave no answer');
   return value;
