@@ -22,6 +22,7 @@ import { version } from '../version.ts';
 import { auditStore, storeOptions } from './admin.ts';
 import { Live } from './live.ts';
 import type { Observation } from './observe.ts';
+import { openNarrowing } from './narrowing.ts';
 import { Compiler, openReleases } from './policy.ts';
 import { Endpoints, upstreamOptions } from './upstreams.ts';
 
@@ -74,6 +75,8 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   const { history_entries: maxEntries, history_window_s: windowS, history_identities: maxIdentities } = config.limits;
   const history = new History({ maxEntries, windowMs: windowS * 1000, maxIdentities });
   await observation.restoreHistory(db, history, config);
+  const narrowing = openNarrowing(config.policy, compiler, (error) => observation.log.warn('list.not_narrowed', { error }));
+  opened(narrowing, (one) => Promise.resolve().then(() => one.close()));
   const parts: Parts = {
     release: () => releases.current(),
     endpoint: (name) => endpoints.view(name),
@@ -84,6 +87,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     history,
     plans: new InputPlans(),
     limits: new LimitCounter(),
+    narrow: (listing) => (live.now.config.policy.narrow_lists ? narrowing.list(listing) : undefined),
     observer: observation.observer,
     settings: () => live.now.settings,
     now: Date.now,

@@ -1,4 +1,5 @@
 import { identityKey } from '../model/identity.ts';
+import type { ToolFacts } from '../model/input.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { EndpointView } from '../upstream/endpoint.ts';
 import { buildInput } from './build-input.ts';
@@ -16,6 +17,8 @@ interface Listed {
   readonly name: string;
   readonly server: string;
   readonly definition: JsonObject;
+  /** Of a tool. */
+  readonly facts?: ToolFacts;
 }
 
 /** Which member of the result holds a list, and where its items come from. */
@@ -23,7 +26,12 @@ const lists: Readonly<Record<string, { readonly member: string; readonly items: 
   'tools/list': {
     member: 'tools',
     items: (endpoint) =>
-      [...endpoint.tools.values()].map((tool) => ({ name: tool.exposedName, server: tool.upstream, definition: tool.definition })),
+      [...endpoint.tools.values()].map((tool) => ({
+        name: tool.exposedName,
+        server: tool.upstream,
+        definition: tool.definition,
+        facts: toolFacts(tool).facts,
+      })),
   },
   'resources/list': { member: 'resources', items: (endpoint) => endpoint.resources },
   'resources/templates/list': { member: 'resourceTemplates', items: (endpoint) => endpoint.resourceTemplates },
@@ -58,7 +66,10 @@ export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   await makeDurable(parts, decidedRecord(call, decision, parts.now()));
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
   if (decision.effect === 'deny') return refusal(call, decision);
-  const shown: Json[] = items.filter((item) => visible.has(item.name)).map((item) => item.definition);
+  const narrow = release && parts.narrow?.({ release, identity: call.identity, environmentJson: parts.settings().environmentJson });
+  const shown: Json[] = items
+    .filter((item) => visible.has(item.name))
+    .map(({ facts, definition }) => (facts === undefined || narrow === undefined ? definition : narrow(facts, definition)));
   parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: parts.now() - call.arrival.receivedAtMs }, parts.now()));
   return { result: { [list.member]: shown } };
 }

@@ -1,5 +1,6 @@
 import type { Redaction } from '../model/decision.ts';
-import type { Finding } from '../model/input.ts';
+import type { Identity } from '../model/identity.ts';
+import type { Finding, ToolFacts } from '../model/input.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { ActiveRelease, ApprovalBook, AuditLog } from '../model/ports.ts';
 import type { EndpointView } from '../upstream/endpoint.ts';
@@ -68,6 +69,15 @@ export interface Parts {
   readonly history: History;
   readonly plans: InputPlans;
   readonly limits: LimitCounter;
+  /**
+   * Gives the definitions as one list shows them: narrowed to arguments that policy does not refuse anyhow. It never waits: what is not
+   * known yet is shown as it is. Absent: nothing is narrowed. Calls are judged all the same.
+   */
+  readonly narrow?: (listing: {
+    readonly release: ActiveRelease;
+    readonly identity: Identity;
+    readonly environmentJson: string;
+  }) => ((facts: ToolFacts, definition: JsonObject) => JsonObject) | undefined;
   readonly observer: Observer;
   readonly settings: () => CallSettings;
   readonly now: () => number;

@@ -436,6 +436,10 @@ export interface PolicyConfig {
    */
   watch: boolean;
   /**
+   * Whether listed tools show only the argument values that policy does not refuse anyhow, where that is proved. Calls are judged all the same.
+   */
+  narrow_lists: boolean;
+  /**
    * How long one evaluation may take; a longer one is cut off and the call denied.
    */
   deadline_ms: number;

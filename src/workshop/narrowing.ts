@@ -1,4 +1,5 @@
 import { canonical, digestText } from '../model/digest.ts';
+import { GatewayError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import type { ToolFacts } from '../model/input.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
@@ -11,11 +12,9 @@ import { readRuleBook, type RuleBook } from './rule-sets.ts';
 import { wholeInput, type KnownIdentity, type ToolQuestion } from './tool-question.ts';
 import { verdictsOf } from './verdict.ts';
 
-/** One tool of a list, and who asks for it. */
-export interface ListedTool {
-  readonly facts: ToolFacts;
-  /** As it would be listed. */
-  readonly definition: JsonObject;
+/** Who asks for a list, and where. */
+export interface Listing {
+  readonly release: ActiveRelease;
   readonly identity: Identity;
   readonly environmentJson: string;
 }
@@ -37,10 +36,13 @@ export interface NarrowingOptions {
 const batchSize = 25;
 const verifyDeadlineMs = 100;
 
-interface Question extends ListedTool {
+interface Question {
   readonly key: string;
   readonly release: ActiveRelease;
+  readonly facts: ToolFacts;
+  readonly schema: JsonObject;
   readonly identityFacts: KnownIdentity;
+  readonly environmentJson: string;
 }
 
 /**
@@ -53,24 +55,37 @@ export class Narrowing {
   /** Bounds by argument; `null` where nothing narrows. */
   readonly #kept = new Map<string, Readonly<Record<string, Bound>> | null>();
   readonly #books = new WeakMap<object, Promise<RuleBook | undefined>>();
-  readonly #definitions = new WeakMap<JsonObject, Map<string, JsonObject>>();
-  readonly #schemaKeys = new WeakMap<JsonObject, string>();
+  readonly #definitions = new WeakMap<JsonObject, Map<object, JsonObject>>();
+  readonly #toolKeys = new WeakMap<ToolFacts, { readonly definition: JsonObject; readonly key: string }>();
   #waiting = new Map<string, Question>();
   #running: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(options: NarrowingOptions) {
     this.#options = options;
   }
 
-  /** The definition as this identity is to be listed it; the same object where nothing narrows or nothing is known yet. */
-  definition(release: ActiveRelease, tool: ListedTool): JsonObject {
-    const schema = tool.definition['inputSchema'];
-    if (!isJsonObject(schema) || !isJsonObject(schema['properties'])) return tool.definition;
-    const identityFacts = classOf(release, tool.identity);
-    const key = digestText([release.digest, this.#toolKey(tool), tool.environmentJson, canonical(identityFacts)].join('\n'));
-    const bounds = this.#kept.get(key);
-    if (bounds === undefined) this.#ask({ ...tool, key, release, identityFacts });
-    return bounds === undefined || bounds === null ? tool.definition : this.#narrowed(tool.definition, schema, bounds);
+  /**
+   * Gives each tool's definition as this list is to show it: the same object where nothing narrows or nothing is known yet. `facts` and
+   * `definition` are objects of the catalogue's snapshot, which keeps them.
+   */
+  list({ release, identity, environmentJson }: Listing): (facts: ToolFacts, definition: JsonObject) => JsonObject {
+    const identityFacts = classOf(release, identity);
+    const classKey = digestText(JSON.stringify([release.digest, environmentJson, canonical(identityFacts as unknown as Json)]));
+    return (facts, definition) => {
+      const schema = definition['inputSchema'];
+      if (!isJsonObject(schema) || !isJsonObject(schema['properties'])) return definition;
+      const key = `${classKey} ${this.#toolKey(facts, definition)}`;
+      const bounds = this.#kept.get(key);
+      if (bounds === undefined) this.#ask({ key, release, facts, schema, identityFacts, environmentJson });
+      return bounds === undefined || bounds === null ? definition : this.#narrowed(definition, schema, bounds);
+    };
+  }
+
+  /** Answers nothing more; what is under way ends with OPA. */
+  close(): void {
+    this.#isClosed = true;
+    this.#waiting.clear();
   }
 
   /** Resolves when nothing waits to be answered. */
@@ -78,27 +93,28 @@ export class Narrowing {
     while (this.#running !== undefined) await this.#running;
   }
 
-  #toolKey({ facts, definition }: ListedTool): string {
-    let key = this.#schemaKeys.get(definition);
-    if (key === undefined) this.#schemaKeys.set(definition, (key = digestText(canonical(definition['inputSchema']))));
-    return `${key}\n${canonical(facts as unknown as Json)}`;
+  #toolKey(facts: ToolFacts, definition: JsonObject): string {
+    const known = this.#toolKeys.get(facts);
+    if (known?.definition === definition) return known.key;
+    const key = digestText(canonical([facts as unknown as Json, definition['inputSchema'] ?? null]));
+    this.#toolKeys.set(facts, { definition, key });
+    return key;
   }
 
   #narrowed(definition: JsonObject, schema: JsonObject, bounds: Readonly<Record<string, Bound>>): JsonObject {
-    const kept = this.#definitions.get(definition) ?? new Map<string, JsonObject>();
+    const kept = this.#definitions.get(definition) ?? new Map<object, JsonObject>();
     this.#definitions.set(definition, kept);
-    const key = canonical(bounds as unknown as Json);
-    let narrowed = kept.get(key);
+    let narrowed = kept.get(bounds);
     if (narrowed === undefined) {
       const inputSchema = narrowSchema(schema, bounds);
       narrowed = inputSchema === undefined ? definition : { ...definition, inputSchema };
-      kept.set(key, narrowed);
+      kept.set(bounds, narrowed);
     }
     return narrowed;
   }
 
   #ask(question: Question): void {
-    if (this.#waiting.size >= (this.#options.maxWaiting ?? 1_000)) return;
+    if (this.#isClosed || this.#waiting.size >= (this.#options.maxWaiting ?? 1_000)) return;
     this.#waiting.set(question.key, question);
     this.#running ??= this.#work().finally(() => (this.#running = undefined));
   }
@@ -115,7 +131,7 @@ export class Narrowing {
         answers = await this.#answer(first.release, batch);
       } catch (error) {
         // Without an answer these tools go on being listed as they are, which is always right.
-        this.#options.onError(error);
+        if (!this.#isClosed) this.#options.onError(error);
       }
       for (const [index, { key }] of batch.entries()) {
         this.#waiting.delete(key);
@@ -137,15 +153,21 @@ export class Narrowing {
     const book = await this.#book(release, sample);
     if (book === undefined || book.obstacle !== undefined) return batch.map(() => null);
     const timeoutMs = this.#options.timeoutMs ?? 10_000;
-    const verdicts = await this.#options.withRego((rego) => verdictsOf(rego, book, questions, { timeoutMs, sets: ['deny', 'allow'] }));
+    const verdicts = await this.#rego((rego) => verdictsOf(rego, book, questions, { timeoutMs, sets: ['deny', 'allow'] }));
     return Promise.all(
       verdicts.map(async ({ allow, deny }, index) => {
-        const { definition, release: asked } = batch[index] as Question;
+        const { schema, release: asked } = batch[index] as Question;
         const question = questions[index] as ToolQuestion;
-        const bounds = argumentBounds(and([allow, not(deny)]), definition['inputSchema'] as JsonObject);
-        return (await isRefusedBeyond(asked, question, definition['inputSchema'] as JsonObject, bounds)) ? bounds : null;
+        const bounds = argumentBounds(and([allow, not(deny)]), schema);
+        const isEmpty = Object.keys(bounds).length === 0;
+        return isEmpty || !(await isRefusedBeyond(asked, question, schema, bounds)) ? null : bounds;
       }),
     );
+  }
+
+  async #rego<T>(work: (rego: RegoTools) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new GatewayError('gateway.stopping', 'lists are not narrowed any more');
+    return this.#options.withRego(work);
   }
 
   async #book(release: ActiveRelease, sample: ToolQuestion): Promise<RuleBook | undefined> {
@@ -155,7 +177,7 @@ export class Narrowing {
       book = this.#options
         .filesOf(release)
         .then(async (files) =>
-          files === undefined ? undefined : this.#options.withRego((rego) => readRuleBook(rego, files, JSON.stringify(wholeInput(sample)))),
+          files === undefined ? undefined : this.#rego((rego) => readRuleBook(rego, files, JSON.stringify(wholeInput(sample)))),
         );
       this.#books.set(release.engine, book);
     }
@@ -173,7 +195,7 @@ function questionOf({ facts, identityFacts, environmentJson }: Question): ToolQu
  */
 function classOf(release: ActiveRelease, identity: Identity): KnownIdentity {
   const { groups, kind, issuer, subject, client, scopes, claims, tenant } = identity;
-  const known: KnownIdentity = { groups, kind, tenant };
+  const known: KnownIdentity = { groups: [...groups].sort(), kind, tenant };
   const reads = release.reads('gateway/list')?.get('identity');
   if (reads === undefined || reads === null) return known;
   const others = Object.entries({ issuer, subject, client, scopes, claims }).filter(([member]) => reads.has(member));

@@ -135,11 +135,12 @@ describe('narrowed lists', () => {
       filesOf: () => Promise.resolve(files),
       onError: (error) => errors.push(error),
     });
-    const tool = { facts: factsOf('billing', 'refund'), definition, identity, environmentJson };
-    assert.equal(narrowing.definition(release, tool), definition, 'the first list shows it as it is');
+    const facts = factsOf('billing', 'refund');
+    const list = (): JsonObject => narrowing.list({ release, identity, environmentJson })(facts, definition);
+    assert.equal(list(), definition, 'the first list shows it as it is');
     await narrowing.settled();
     assert.deepEqual(errors, []);
-    return narrowing.definition(release, tool);
+    return list();
   };
 
   for (const { title, rules, data = {}, properties, required = [], expect } of rows) {
@@ -180,15 +181,11 @@ describe('narrowed lists', () => {
         filesOf: () => Promise.resolve(undefined),
         onError: (error) => assert.fail(String(error)),
       });
-      const tool = {
-        facts: factsOf('billing', 'refund'),
-        definition: definitionOf('refund', { amount: number }),
-        identity,
-        environmentJson,
-      };
-      narrowing.definition(release, tool);
+      const [facts, definition] = [factsOf('billing', 'refund'), definitionOf('refund', { amount: number })];
+      const list = (): JsonObject => narrowing.list({ release, identity, environmentJson })(facts, definition);
+      list();
       await narrowing.settled();
-      assert.equal(narrowing.definition(release, tool), tool.definition);
+      assert.equal(list(), definition);
     } finally {
       await release.engine.close();
     }
