@@ -33,7 +33,8 @@ export interface NarrowingOptions {
   readonly timeoutMs?: number;
 }
 
-const batchSize = 25;
+/** Few at a time: a new release must not wait long for the compiler. */
+const batchSize = 10;
 const verifyDeadlineMs = 100;
 
 interface Question {
@@ -71,7 +72,7 @@ export class Narrowing {
    */
   list({ release, identity, environmentJson }: Listing): (facts: ToolFacts, definition: JsonObject) => JsonObject {
     const identityFacts = classOf(release, identity);
-    const classKey = digestText(JSON.stringify([release.digest, environmentJson, canonical(identityFacts as unknown as Json)]));
+    const classKey = digestText(JSON.stringify([release.digest, environmentJson, canonical(identityFacts)]));
     return (facts, definition) => {
       const schema = definition['inputSchema'];
       if (!isJsonObject(schema) || !isJsonObject(schema['properties'])) return definition;

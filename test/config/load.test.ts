@@ -49,6 +49,7 @@ describe('a configuration that is right', () => {
         path: join(folder, 'policies'),
         tests: join(folder, 'policy-tests'),
         run_tests: true,
+        narrow_lists: true,
         watch: true,
         deadline_ms: 50,
         memory_mb: 64,
