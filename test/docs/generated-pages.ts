@@ -1,0 +1,9 @@
+import { cliPage } from './cli-page.ts';
+import { decisionPage, inputPage } from './schema-pages.ts';
+
+/** The pages that are made from code and schemas, by path. */
+export const generatedPages: Readonly<Record<string, () => string>> = {
+  'docs/reference/cli.md': cliPage,
+  'docs/reference/policy-input.md': inputPage,
+  'docs/reference/policy-decision.md': decisionPage,
+};

@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { generatedPages } from './generated-pages.ts';
+import { page } from './markdown.ts';
+
+for (const [path, make] of Object.entries(generatedPages)) {
+  test(`${path} says what the program does; after a change run \`node test/docs/generate.ts\``, () => {
+    assert.equal(page(path).text, make());
+  });
+}
