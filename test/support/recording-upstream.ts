@@ -18,7 +18,7 @@ export interface Scene {
   readonly response: ServerResponse;
   readonly socket: Socket;
   /** Does what a good server would do. */
-  behave(): void;
+  readonly behave: () => void;
 }
 export type Script = (scene: Scene) => void | Promise<void>;
 
