@@ -1,6 +1,6 @@
 import { canonical } from '../model/digest.ts';
 import type { Json, JsonObject } from '../model/json.ts';
-import type { OpaProgram, OpaTools } from './ports.ts';
+import type { OpaTools } from './ports.ts';
 import type { Difference, EngineTools } from './two-engines.ts';
 
 /** One golden case, as files under `cases/` hold them. */
@@ -33,7 +33,7 @@ export async function compareGoldenCases(
   const differences: Difference[] = [];
   const byData = Map.groupBy(cases, ({ data }) => JSON.stringify(data ?? {}));
   for (const [changes, group] of byData) {
-    const interpreted = await interpret(opa, release, group, changes);
+    const interpreted = await interpret(opa, release, group, JSON.parse(changes) as JsonObject);
     const data = JSON.stringify({ ...(JSON.parse(release.data) as JsonObject), ...(JSON.parse(changes) as JsonObject) });
     const engine = await engines.load(release.wasm, data, release.entrypoints);
     for (const [index, golden] of group.entries()) {
@@ -52,49 +52,44 @@ async function interpret(
   opa: Pick<OpaTools, 'eval'>,
   release: ComparedRelease,
   cases: readonly GoldenCase[],
-  data: string,
+  changes: JsonObject,
 ): Promise<readonly string[]> {
-  const program = { files: release.files, bundle: true, data };
   if (!release.builtins.includes('time.now_ns')) {
     try {
-      return await interpretTogether(opa, program, cases);
+      return await interpretTogether(opa, release.files, cases, changes);
     } catch {
       // A case whose rules conflict ends the query of all: each is asked for itself below, and says so.
     }
   }
   const answers: string[] = [];
-  for (const { entrypoint, input } of cases) {
-    const now = /"at_ns":(\d+)/.exec(JSON.stringify(input))?.[1];
-    const query = {
-      ...program,
-      query: reference(entrypoint),
-      input: JSON.stringify(input),
-      ...(now === undefined ? {} : { nowNs: BigInt(now) }),
-    };
-    answers.push(
-      await opa.eval(query).then(
-        ({ result }) => {
-          const value = firstValue(result);
-          return value === undefined ? 'undefined' : canonical(value);
-        },
-        (error: unknown) => `fault: ${error instanceof Error ? error.message : String(error)}`,
-      ),
-    );
+  for (const golden of cases) {
+    const now = /"at_ns":(\d+)/.exec(JSON.stringify(golden.input))?.[1];
+    const asked = interpretTogether(opa, release.files, [golden], changes, now === undefined ? undefined : BigInt(now));
+    answers.push(await asked.then(([answer = 'undefined']) => answer, fault));
   }
   return answers;
 }
 
 async function interpretTogether(
   opa: Pick<OpaTools, 'eval'>,
-  program: OpaProgram,
+  files: Readonly<Record<string, string>>,
   cases: readonly GoldenCase[],
+  changes: JsonObject,
+  nowNs?: bigint,
 ): Promise<readonly string[]> {
   const answers: string[] = cases.map(() => 'undefined');
+  // By `with`, and not as other data: the program stays the one that is compiled already. `with` takes variables and no references.
+  const keys = Object.keys(changes);
+  const taken = keys.map((key, index) => `change${index} := input.changes[${JSON.stringify(key)}]; `).join('');
+  const changed = keys.map((key, index) => ` with data[${JSON.stringify(key)}] as change${index}`).join('');
   const byEntrypoint = Map.groupBy(cases.keys(), (index) => cases[index]?.entrypoint ?? '');
   for (const [entrypoint, indices] of byEntrypoint) {
-    const query = `{i: answer | some i, asked in input.cases; answer := ${reference(entrypoint)} with input as asked}`;
-    const { result } = await opa.eval({ ...program, query, input: JSON.stringify({ cases: indices.map((index) => cases[index]?.input) }) });
-    for (const [position, value] of Object.entries((firstValue(result) ?? {}) as JsonObject)) {
+    const answer = `answer := ${reference(entrypoint)} with input as asked${changed}`;
+    const query = `answers := {i: answer | ${taken}some i, asked in input.cases; ${answer}}`;
+    const input = JSON.stringify({ cases: indices.map((index) => cases[index]?.input), changes });
+    const { result } = await opa.eval({ files, bundle: true, query, input, ...(nowNs === undefined ? {} : { nowNs }) });
+    const [row] = JSON.parse(result) as readonly { readonly bindings?: { readonly answers?: JsonObject } }[];
+    for (const [position, value] of Object.entries(row?.bindings?.answers ?? {})) {
       const index = indices[Number(position)];
       if (index !== undefined) answers[index] = canonical(value);
     }
@@ -109,15 +104,15 @@ function reference(entrypoint: string): string {
     .join('')}`;
 }
 
-function firstValue(result: string): Json | undefined {
-  return (JSON.parse(result) as readonly { readonly expressions: readonly { readonly value: Json }[] }[])[0]?.expressions[0]?.value;
-}
-
 function evaluated(work: () => string | undefined): string {
   try {
     const text = work();
     return text === undefined ? 'undefined' : canonical(JSON.parse(text) as Json);
   } catch (thrown) {
-    return `fault: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+    return fault(thrown);
   }
+}
+
+function fault(thrown: unknown): string {
+  return `fault: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
 }

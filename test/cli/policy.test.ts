@@ -7,7 +7,10 @@ import { after, before, test } from 'node:test';
 import { stockOpa, withoutStockOpa } from '../rego/fixture.ts';
 import { castellan, type Ended } from './castellan.ts';
 
-const rule = `package rules.billing.large_refund
+const rule = `# METADATA
+# title: Large refunds
+# description: Nobody refunds more than 100.
+package rules.billing.large_refund
 
 deny contains "too much" if {
 	input.tool.name == "refund"
@@ -24,7 +27,9 @@ test_large_is_denied if "too much" in rule.deny with input as _refund(101)
 
 test_small_passes if count(rule.deny) == 0 with input as _refund(100)
 `;
-const gateway = `package gateway
+const gateway = `# METADATA
+# title: Entrypoints
+package gateway
 
 call := {"deny": data.rules.billing.large_refund.deny}
 
