@@ -108,7 +108,7 @@ describe('what is forwarded', { timeout: 60_000 }, () => {
       );
     }
     upstream.once('tools/call', ({ response, request }) =>
-      response
+      void response
         .writeHead(200, { 'content-type': 'application/json' })
         .end(JSON.stringify({ jsonrpc: '2.0', id: request.message.id, error: { code: 7, message: text, data: { deep: [text] } } })),
     );
