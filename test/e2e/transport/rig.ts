@@ -47,12 +47,16 @@ export interface Refusal {
   readonly code?: string;
 }
 
-/** `moreUpstreams` is YAML beside the recording one, which is called `rec`. */
-export async function startRig({
-  moreUpstreams = '',
-  ...options
-}: Partial<GatewayFixtureOptions> & { moreUpstreams?: string } = {}): Promise<Rig> {
+export interface RigOptions extends Partial<GatewayFixtureOptions> {
+  /** YAML beside the recording upstream, which is called `rec`. */
+  readonly moreUpstreams?: string;
+  /** Sets the recording upstream up before the gateway reads it. */
+  readonly prepare?: (upstream: RecordingUpstream) => void;
+}
+
+export async function startRig({ moreUpstreams = '', prepare, ...options }: RigOptions = {}): Promise<Rig> {
   const upstream = await startRecordingUpstream();
+  prepare?.(upstream);
   const gateway = await startGatewayFixture({ upstreams: `  rec: { http: { url: "${upstream.url}" } }\n${moreUpstreams}`, ...options });
   const adminToken = await gateway.provider.tokenFor('sofia', { resource: gateway.adminAudience, expiresInS: 40_000 });
   const audit = async (query: string): Promise<{ seq: number; record: AuditRecord }[]> => {
