@@ -1,5 +1,4 @@
 import type { Server } from 'node:http';
-import type { Request } from 'express';
 import type { Config } from '../config/schema-types.ts';
 import { createApp, listen, metricsApp, type ServerPorts } from '../http/server.ts';
 import type { GatewayError } from '../model/errors.ts';
@@ -43,7 +42,7 @@ function portsOf(
   const parse = (bytes: Uint8Array): ReturnType<typeof parseStrict> => parseStrict(bytes, { maxDepth: live.now.config.limits.json_depth });
   const refused = (
     error: GatewayError,
-    request: Pick<Request, 'originalUrl'> & { readonly socket: { readonly remoteAddress?: string | undefined } },
+    request: { readonly originalUrl: string; readonly socket: { readonly remoteAddress?: string | undefined } },
   ): void => {
     const arrival = { receivedAtMs: Date.now(), ip: request.socket.remoteAddress ?? '', userAgent: '', traceId: undefined, bytes: 0 };
     pipeline.refuse(error, { endpoint: request.originalUrl.slice(0, 100), tenant: config.tenant, arrival });
