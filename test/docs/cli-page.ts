@@ -27,7 +27,7 @@ const notes: Readonly<Record<string, string>> = {
 ended. \`SIGHUP\` reads configuration and policy again. The log is on standard output.`,
   check: `Exit code 1 lists every fault at once, each with file, line, column, path and what to do. Policy is compiled and its tests are run.`,
   'policy check': `A fault is shown with its line. Schemas are those in \`schemas/\` of the policy folder, capabilities its \`capabilities.json\`.`,
-  'policy test': `The text and the exit codes are those of \`opa test\`: 0, 1 when something does not compile, 2 when a test fails. Golden cases count, as in stock OPA.`,
+  'policy test': `The tests' report and the exit codes are those of \`opa test\`: 0, 1 when something does not compile, 2 when a test fails.`,
   'policy build': `Writes the module, its data, and \`release.json\` with digest and Git commit (\`local\` outside Git).`,
   login: `Finds the issuer through the gateway's metadata (RFC 9728). Without \`--device\`: authorization code with PKCE on a loopback port. The tokens are kept in
 \`$XDG_CONFIG_HOME/castellan/credentials.json\` (default \`~/.config\`), for its owner only, and renewed with the refresh token. Needs \`admin.login\` in the
