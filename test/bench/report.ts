@@ -89,19 +89,28 @@ export function table(rows: readonly Figures[]): string {
   return [heads, heads.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Whether each aim is met, in words. p99 is looked at with the relaxed log too: the full one waits for the disk's flush. */
-export function aims(rows: readonly Figures[]): readonly string[] {
+/** Beyond this the generator itself was kept waiting, and what is added to it says nothing. */
+const busyP99Ms = 3;
+
+/** Whether the machine was too busy for latencies: a call to the server alone was slow. */
+export function isBusy(visits: readonly Visit[]): boolean {
+  return visits.some(({ name, rate }) => name === 'direct' && (rate?.p99_ms ?? 0) > busyP99Ms);
+}
+
+/** Whether each aim is met, in words. Latencies are those of the relaxed log: the full one waits for the disk's flush. */
+export function aims(rows: readonly Figures[], busy: boolean): readonly string[] {
   const full = rows.find(({ name }) => name === 'castellan');
   const relaxed = rows.find(({ name }) => name === 'castellan-relaxed');
   const relay = rows.find(({ name }) => name === 'node-undici')?.cpuMs.c16;
   const ratio = full?.cpuMs.c16 === undefined || relay === undefined ? undefined : full.cpuMs.c16 / relay;
   const aim = (what: string, value: number | undefined, most: number, unit: string, digits = 2): string =>
     `${value === undefined ? 'unknown' : value <= most ? 'met    ' : 'NOT met'}  ${what}: ${shown(value, digits)}${unit}, aim ${most}${unit}`;
+  const latency = (value: number | undefined): number | undefined => (busy ? undefined : value);
   return [
     aim('CPU a call, all threads, 16 agents', full?.cpuMs.c16, 0.25, ' ms', 3),
     aim('multiple of the undici relay', ratio, 4.5, ' ×'),
-    aim("added p50 at 350 calls/s without the disk's flush (relaxed)", relaxed?.addedP50Ms, 1, ' ms'),
-    aim("added p99 at 350 calls/s without the disk's flush (relaxed)", relaxed?.addedP99Ms, 3, ' ms'),
+    aim("added p50 at 350 calls/s without the disk's flush (relaxed)", latency(relaxed?.addedP50Ms), 1, ' ms'),
+    aim("added p99 at 350 calls/s without the disk's flush (relaxed)", latency(relaxed?.addedP99Ms), 3, ' ms'),
     aim('idle RSS', full?.idleRssMb, 150, ' MB', 0),
   ];
 }
