@@ -91,11 +91,11 @@ async function settle(
   const binding = bindingOf(call);
   const { tenant } = call.identity;
   const hold = async (): Promise<Approval> => park(parts, call, first, binding, masked(parts, shown.subject));
-  const heldBack = (held: Approval): Settled => ({ decision: first, subject: call.subject, held });
+  const heldBack = (held: Approval): Settled & { readonly held: Approval } => ({ decision: first, subject: call.subject, held });
   let approved = await parts.approvals.findDecided(tenant, binding, parts.now());
   if (approved?.state === 'denied') return { ...heldBack(approved), decision: deniedByPeople(first, approved) };
   if (approved === undefined) {
-    const waited = await awaitVote(parts, call, await hold(), options);
+    const waited = await awaitVote(parts, call, heldBack(await hold()), options);
     if (waited.state === 'denied') return { ...heldBack(waited), decision: deniedByPeople(first, waited) };
     if (waited.state !== 'approved') return heldBack(waited);
     if (parts.release()?.digest !== call.snapshot.release?.digest) return { ...heldBack(waited), decision: outdated(first) };
@@ -161,9 +161,17 @@ function masked(parts: Parts, subject: JsonObject): JsonObject {
   return document['arguments'] as JsonObject;
 }
 
-async function awaitVote(parts: Parts, call: Call, approval: Approval, options: JudgeOptions): Promise<Approval> {
+/** Waits for people where the configuration says so. That the call is held is recorded first: the wait may be long, and may not end. */
+async function awaitVote(
+  parts: Parts,
+  call: Call,
+  settled: Settled & { readonly held: Approval },
+  options: JudgeOptions,
+): Promise<Approval> {
+  const approval = settled.held;
   const waitMs = parts.settings().approvalWaitMs;
   if (waitMs <= 0 || approval.state !== 'pending') return approval;
+  await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
   options.onHeld?.(approval);
   const timeout = AbortSignal.timeout(waitMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);

@@ -298,6 +298,15 @@ describe('a call that needs approval', { timeout: 90_000 }, () => {
       assert.equal(told(json).isError, false, text);
       assert.match(text, /"method":"notifications\/progress","params":\{"progressToken":"p1","progress":0,"message":"held for approval: /);
       assert.equal(hits(args), 1);
+      const records = await recordsOf(fixture, told(json).note['id']);
+      assert.deepEqual(
+        records.map((record) => [record.kind, record.decision?.effect, record.approval?.state]),
+        [
+          ['decided', 'require_approval', 'pending'],
+          ['decided', 'allow', 'spent'],
+          ['finished', 'allow', undefined],
+        ],
+      );
     });
 
     it('gives the reason of a denial', async () => {

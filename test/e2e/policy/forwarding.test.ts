@@ -3,7 +3,15 @@ import fc from 'fast-check';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { sampleSecret } from '../../../src/demo/demo-setup.ts';
 import { RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
-import { answer, echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
+import {
+  answer,
+  echoTool,
+  frame,
+  startRecordingUpstream,
+  stream,
+  textResult,
+  type RecordingUpstream,
+} from '../../support/recording-upstream.ts';
 import { assertInvariant, combining, recordsOf, told } from './support.ts';
 
 const rules = {
@@ -38,6 +46,11 @@ describe('what is forwarded', { timeout: 60_000 }, () => {
   before(async () => {
     upstream = await startRecordingUpstream();
     upstream.tools = [echoTool, open, query];
+    upstream.capabilities = { tools: {}, resources: {}, logging: {} };
+    upstream.always('resources/list', ({ request, response }) =>
+      answer(response, request.message.id, { resources: [{ uri: 'x://note', name: 'note' }] }),
+    );
+    upstream.always('resources/templates/list', ({ request, response }) => answer(response, request.message.id, { resourceTemplates: [] }));
     fixture = await startGatewayFixture({
       upstreams: `  one: { http: { url: "${upstream.url}" }, pinning: first_seen }`,
       endpoints: `  main:
@@ -107,15 +120,35 @@ describe('what is forwarded', { timeout: 60_000 }, () => {
         name,
       );
     }
-    upstream.once('tools/call', ({ response, request }) =>
-      void response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ jsonrpc: '2.0', id: request.message.id, error: { code: 7, message: text, data: { deep: [text] } } })),
+    upstream.once(
+      'tools/call',
+      ({ response, request }) =>
+        void response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ jsonrpc: '2.0', id: request.message.id, error: { code: 7, message: text, data: { deep: [text] } } })),
     );
     const { error } = await agent.call('echo', { text: 'a protocol error' });
     assert.equal(error.code, 7);
     assert.ok(!JSON.stringify(error).includes(secret));
     assert.ok(!JSON.stringify(await fixture.records()).includes(secret));
+  });
+
+  it('gives no secret back in a resource, or in a message on the way', async () => {
+    const secret = sampleSecret();
+    upstream.once('resources/read', ({ request, response }) =>
+      answer(response, request.message.id, { contents: [{ uri: 'x://note', mimeType: 'text/plain', text: `remember ${secret}` }] }),
+    );
+    const { result } = await agent.request('resources/read', { uri: 'x://note' });
+    assert.match(result.contents[0].text, /^remember \[redacted/);
+    upstream.once('tools/call', ({ request, response }) => {
+      const params = { level: 'info', data: { line: `using ${secret}` } };
+      stream(response).write(frame({ jsonrpc: '2.0', method: 'notifications/message', params }));
+      response.end(frame(textResult(request.message.id, 'done')));
+    });
+    const { text, json } = await agent.post({ jsonrpc: '2.0', id: 'log', method: 'tools/call', params: { name: 'echo', arguments: {} } });
+    assert.equal(told(json).text, 'done');
+    assert.match(text, /"method":"notifications\/message","params":\{"level":"info","data":\{"line":"using \[redacted/);
+    assert.ok(!text.includes(secret) && !JSON.stringify(result).includes(secret));
   });
 
   it('is what policy left: places are dropped or masked by pointer, on the way out and back', async () => {
