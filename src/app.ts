@@ -1,4 +1,5 @@
 import { createKey, keyRow, storeOptions, verify } from './app/admin.ts';
+import { analysisTools } from './app/analysis.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
@@ -14,6 +15,7 @@ export const application: Application = {
   startGateway,
   policy: policyTools,
   authoring: authoringTools,
+  analysis: analysisTools,
   async checkSetup(configPath, env) {
     try {
       const { config } = loadConfig(configPath, env);

@@ -1,3 +1,4 @@
+import type { AnalysisTools } from './analysis-tools.ts';
 import type { AuthoringTools } from './authoring-tools.ts';
 
 /** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
@@ -13,6 +14,7 @@ export interface Application {
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
   readonly policy: PolicyTools;
   readonly authoring: AuthoringTools;
+  readonly analysis: AnalysisTools;
   runDemo(options: { readonly output: DemoOutput; readonly once: boolean; readonly port: number }): Promise<boolean>;
 }
 

@@ -9,6 +9,8 @@ export const exitCodes = {
   denied: 3,
   /** The gateway, the database or the issuer cannot be reached. */
   unreachable: 4,
+  /** The command ran and cannot say: neither proved nor refuted. */
+  undecided: 5,
 } as const;
 
 export const exitHelp = `
@@ -17,4 +19,5 @@ exit codes:
   1  the answer is no: a check, test or verification failed
   2  the command line or the configuration is wrong; nothing was done
   3  not signed in, or not allowed
-  4  the gateway, the database or the issuer cannot be reached`;
+  4  the gateway, the database or the issuer cannot be reached
+  5  it cannot be decided: neither proved nor refuted`;

@@ -1,15 +1,29 @@
 import { Command } from 'commander';
 import type { PolicyFolders } from './application.ts';
+import { addAssertCommand } from './policy-assert.ts';
 import { addBenchCommand } from './policy-bench.ts';
 import { addCheckCommand } from './policy-check.ts';
 import { addDocCommand } from './policy-doc.ts';
 import { addEvalCommand } from './policy-eval.ts';
+import { addExplainCommand } from './policy-explain.ts';
 import { addFmtCommand } from './policy-fmt.ts';
 import { policyFolders } from './policy-folders.ts';
+import { addMatrixCommand } from './policy-matrix.ts';
 import { addTestCommand } from './policy-test.ts';
 import type { CommandContext } from './program.ts';
 
-const commands = [addCheckCommand, addTestCommand, addFmtCommand, addEvalCommand, addBuildCommand, addDocCommand, addBenchCommand];
+const commands = [
+  addCheckCommand,
+  addTestCommand,
+  addFmtCommand,
+  addEvalCommand,
+  addBuildCommand,
+  addDocCommand,
+  addBenchCommand,
+  addExplainCommand,
+  addMatrixCommand,
+  addAssertCommand,
+];
 
 /** `castellan policy …`: what an author of policy does, with the OPA that runs inside. */
 export function policyCommand(context: CommandContext): Command {

@@ -17,7 +17,13 @@ export type Formula =
   | { readonly op: 'and' | 'or'; readonly of: readonly Formula[] }
   | { readonly op: 'is' | 'isNot'; readonly atom: Atom }
   /** A condition that is not understood; `text` is Rego. */
-  | { readonly op: 'opaque' | 'notOpaque'; readonly text: string; readonly reads: readonly (readonly string[])[] | null };
+  | {
+      readonly op: 'opaque' | 'notOpaque';
+      readonly text: string;
+      readonly reads: readonly (readonly string[])[] | null;
+      /** Nothing was found out at all: partial evaluation failed. */
+      readonly isFault?: boolean;
+    };
 
 export const always: Formula = { op: 'true' };
 export const never: Formula = { op: 'false' };

@@ -30,7 +30,7 @@ export function formulaOf(residue: RuleResidue): Formula {
     case 'always':
       return always;
     case 'error':
-      return { op: 'opaque', text: residue.errors?.[0]?.message ?? 'it cannot be analysed', reads: null };
+      return { op: 'opaque', text: residue.errors?.[0]?.message ?? 'it cannot be analysed', reads: null, isFault: true };
     case 'residual': {
       const support = supportOf(residue.support ?? []);
       return or((residue.residual ?? []).map(({ ast, text }) => bodyFormula(ast, text, support, 0)));
@@ -283,7 +283,8 @@ function comparison(name: string, path: readonly string[], operand: Term): Formu
   if (name === 'eq' || name === 'equal') return is('oneOf', path, [value]);
   if (name === 'neq') return and([is('defined', path), not(is('oneOf', path, [value]))]);
   const test = orders[name];
-  return test === undefined ? undefined : is(test, path, [value]);
+  // Text is ordered by bytes in Rego and by UTF-16 here, so only numbers are understood.
+  return test === undefined || typeof value !== 'number' ? undefined : is(test, path, [value]);
 }
 
 function memberFormula(item: Term, collection: Term): Formula | undefined {

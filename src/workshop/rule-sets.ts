@@ -1,8 +1,8 @@
 import type { ReleaseFacts, RegoFiles, RegoTools } from './rego-tools.ts';
 
 /** The sets whose members decide a call, by the contract between the gateway and Rego. */
-export type DecidingSet = 'deny' | 'allow' | 'require_approval' | 'redact';
-const decidingSets: readonly string[] = ['deny', 'allow', 'require_approval', 'redact'] satisfies readonly DecidingSet[];
+export type DecidingSet = 'deny' | 'allow' | 'require_approval' | 'redact' | 'limit';
+const decidingSets: readonly string[] = ['deny', 'allow', 'require_approval', 'redact', 'limit'] satisfies readonly DecidingSet[];
 
 /** One rule set of a release, and whether it counts. */
 export interface RuleSet {
@@ -86,6 +86,8 @@ const outcomes: Readonly<Record<DecidingSet, { readonly member: unknown; readonl
   allow: { member: 'probe', effect: 'allow' },
   require_approval: { member: 'probe', effect: 'require_approval' },
   redact: { member: { pointer: '/arguments/probe', as: 'mask' }, effect: 'redact' },
+  // Named and not used up, a limit lets the call go on.
+  limit: { member: { key: 'probe', max: 1, per_s: 1 }, effect: 'allow' },
 };
 
 /** For each set whether it counts; `undefined` where the release does not combine as the contract says. */

@@ -17,6 +17,8 @@ export interface Verdict {
   readonly allow: Formula;
   readonly approval: Formula;
   readonly redact: Formula;
+  /** When a counted limit is named; where it is used up, the call is denied. */
+  readonly limit: Formula;
   readonly contributions: readonly Contribution[];
 }
 
@@ -62,14 +64,29 @@ function verdict(sets: readonly RuleSet[], residues: readonly RuleResidue[]): Ve
   const contributions = sets
     .map(({ rule, set }, index) => {
       const residue = residues[index];
-      const formula: Formula = residue === undefined ? { op: 'opaque', text: 'it was not analysed', reads: null } : formulaOf(residue);
+      const formula: Formula =
+        residue === undefined ? { op: 'opaque', text: 'it was not analysed', reads: null, isFault: true } : formulaOf(residue);
       return { rule, set, formula };
     })
     .filter(({ formula }) => formula.op !== 'false');
   const anyOf = (set: DecidingSet): Formula => or(contributions.filter((one) => one.set === set).map(({ formula }) => formula));
-  return { deny: anyOf('deny'), allow: anyOf('allow'), approval: anyOf('require_approval'), redact: anyOf('redact'), contributions };
+  return {
+    deny: anyOf('deny'),
+    allow: anyOf('allow'),
+    approval: anyOf('require_approval'),
+    redact: anyOf('redact'),
+    limit: anyOf('limit'),
+    contributions,
+  };
 }
 
-const unanalysed: Formula = { op: 'opaque', text: 'it was not analysed', reads: null };
+const unanalysed: Formula = { op: 'opaque', text: 'it was not analysed', reads: null, isFault: true };
 /** Where nothing is known: everything may be. */
-export const unknownVerdict: Verdict = { deny: unanalysed, allow: unanalysed, approval: unanalysed, redact: unanalysed, contributions: [] };
+export const unknownVerdict: Verdict = {
+  deny: unanalysed,
+  allow: unanalysed,
+  approval: unanalysed,
+  redact: unanalysed,
+  limit: unanalysed,
+  contributions: [],
+};
