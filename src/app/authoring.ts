@@ -56,12 +56,17 @@ export const authoringTools: AuthoringTools = {
   },
   evaluate: ({ query, inputFile, dataFile, explain, ...folders }) =>
     withSource(folders, async (opa, source): Promise<EvalReport> => {
-      const answer = await opa.eval({
+      const asked = opa.eval({
         ...programOf(source, folders, true),
         query,
         ...(inputFile === undefined ? {} : { input: await readJson(inputFile, '--input') }),
         ...(dataFile === undefined ? {} : { data: await readJson(dataFile, '--data') }),
         ...(explain === undefined ? {} : { explain }),
+      });
+      const answer = await asked.catch((error: unknown) => {
+        // OPA indents its quotation of the query with tabs.
+        if (error instanceof GatewayError) throw new GatewayError(error.code, error.message.replaceAll('\t', '  '), { cause: error });
+        throw error;
       });
       const result = answer.undefined ? [] : (JSON.parse(answer.result) as EvalReport['result']);
       return { result, trace: answer.trace ?? [], prints: answer.prints ?? '' };

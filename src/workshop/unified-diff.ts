@@ -8,7 +8,7 @@ interface Edit {
 /** A unified diff with three lines of context, or an empty text where nothing differs. Linear in space for files that differ in few lines. */
 export function unifiedDiff(path: string, before: string, after: string): string {
   if (before === after) return '';
-  const edits = editsOf(before.split('\n'), after.split('\n'));
+  const edits = editsOf(linesOf(before), linesOf(after));
   const hunks: string[] = [];
   let [oldLine, newLine] = [1, 1];
   let at = 0;
@@ -29,6 +29,13 @@ export function unifiedDiff(path: string, before: string, after: string): string
     at = end;
   }
   return `--- ${path}\n+++ ${path}\n${hunks.join('')}`;
+}
+
+/** A last line without its line break is another line than one with it. */
+function linesOf(text: string): string[] {
+  const lines = text.split('\n');
+  const last = lines.pop() ?? '';
+  return last === '' ? lines : [...lines, `${last}\n\\ No newline at end of file`];
 }
 
 function leading(edits: readonly Edit[], at: number): number {

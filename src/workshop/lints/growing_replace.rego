@@ -1,11 +1,11 @@
 # METADATA
 # title: No growing replace
 # description: >-
-#   In WASM `replace` with a replacement longer than what it replaces takes time in the square of the text: 160 kB take 35 s. So an agent
-#   that chooses the text could stop the gateway's policy, call by call.
+#   Whoever chooses the text chooses how much longer the copy gets: the limits on the input do not bound it, and each `replace` multiplies
+#   what the one before it made. Time and memory of the evaluation grow with it.
 # custom:
 #   id: growing-replace
-#   cure: write `concat(new, split(text, old))`, which takes time in proportion, or leave the change to a `redact` rule
+#   cure: leave the change to a `redact` rule, or put something in its place that is no longer than what it replaces
 package castellan.lints.growing_replace
 
 import data.castellan.syntax
