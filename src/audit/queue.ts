@@ -47,6 +47,8 @@ export interface AuditQueueOptions {
 const maxGroup = 512;
 const sweepMs = 100;
 const pauseAfterFailureMs = 200;
+/** Records that nobody waits for wait this long for one that somebody does: then both cost one flush of the disk. */
+const lingerMs = 25;
 const hashChars = 64;
 
 /**
@@ -61,6 +63,9 @@ export class AuditQueue {
   #scheduled = false;
   #sweeper: NodeJS.Timeout | undefined;
   #pause: NodeJS.Timeout | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+  /** Somebody waits for what waits here. */
+  #urgent = false;
   #lastOrdinal = 0;
   #failedGroups = 0;
   #lost = 0;
@@ -95,6 +100,7 @@ export class AuditQueue {
     if (this.#flying.length === 0 && this.#waiting.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#flushers.push({ untilOrdinal: this.#lastOrdinal, atMs: performance.now(), resolve, reject });
+      this.#schedule();
       this.#watch();
     });
   }
@@ -115,6 +121,7 @@ export class AuditQueue {
       this.#lost += this.#waiting.length + this.#flying.length;
       for (const entry of this.#waiting.splice(0)) refuse(entry, 'the audit log is closed');
       clearTimeout(this.#pause);
+      clearTimeout(this.#lingering);
       clearInterval(this.#sweeper);
     }
   }
@@ -122,7 +129,19 @@ export class AuditQueue {
   #push(text: string, waiter: Entry['waiter']): void {
     this.#waiting.push({ text, ordinal: ++this.#lastOrdinal, atMs: performance.now(), asked: waiter !== undefined, waiter, again: false });
     this.#watch();
-    this.#schedule();
+    this.#urgent ||= waiter !== undefined;
+    this.#next();
+  }
+
+  /** Sends soon what somebody waits for, and later what nobody does. */
+  #next(): void {
+    if (this.#urgent || this.#flushers.length > 0 || this.#waiting.length >= maxGroup) this.#schedule();
+    else if (this.#waiting.length > 0) {
+      this.#lingering ??= setTimeout(() => {
+        this.#lingering = undefined;
+        this.#schedule();
+      }, lingerMs);
+    }
   }
 
   #schedule(): void {
@@ -139,6 +158,7 @@ export class AuditQueue {
     if (this.#ended || this.#flying.length > 0 || this.#waiting.length === 0) return;
     const group = this.#waiting.length <= maxGroup ? this.#waiting : this.#waiting.slice(0, maxGroup);
     this.#waiting = group === this.#waiting ? [] : this.#waiting.slice(maxGroup);
+    this.#urgent = this.#waiting.length > 0;
     this.#flying = group;
     const again = group.findIndex((entry) => !entry.again);
     void this.#options
@@ -154,7 +174,8 @@ export class AuditQueue {
     if ('failed' in reply) this.#fail(group, reply.failed);
     else this.#succeed(group, reply.seqs, reply.hashes);
     this.#releaseFlushers();
-    if (this.#pause === undefined) this.#send();
+    if (this.#pause === undefined && this.#urgent) this.#send();
+    else if (this.#pause === undefined) this.#next();
   }
 
   #succeed(group: readonly Entry[], seqs: readonly number[], hashes: string): void {

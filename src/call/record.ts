@@ -29,13 +29,17 @@ export function decidedRecord(call: Call, decision: Decision, atMs: number, appr
   };
 }
 
-/** The record of how it ended; `judged` is what policy said on the result, where it was asked. */
+/**
+ * The record of how it ended; `judged` is what policy said on the result, where it was asked. Who and what are in the decided record of the
+ * same call id: saying it twice cost a sixth of what auditing costs.
+ */
 export function finishedRecord(call: Call, outcome: AuditOutcome, atMs: number, judged?: Decision): AuditRecord {
   return {
     v: 1,
     kind: 'finished',
     at: new Date(atMs).toISOString(),
-    ...common(call),
+    tenant: call.identity.tenant,
+    call: call.id,
     ...(judged === undefined ? {} : { decision: auditDecision(judged) }),
     outcome,
   };

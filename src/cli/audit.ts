@@ -99,7 +99,9 @@ function recordText(output: Output, { seq, record }: StoredRecord): string {
   const effect = record.decision?.effect ?? record.outcome?.status ?? record.event?.code ?? '';
   const colour = colours[effect] ?? (record.kind === 'admin' || record.kind === 'system' ? 'cyan' : 'red');
   const what =
-    record.what === undefined ? (record.event?.message ?? '') : `${record.what.method} ${record.what.server ?? '-'}/${record.what.name}`;
+    record.what === undefined
+      ? (record.event?.message ?? record.call ?? '')
+      : `${record.what.method} ${record.what.server ?? '-'}/${record.what.name}`;
   const why = record.decision?.reasons.map((reason) => `${reason.rule}: ${reason.message}`).join('; ') ?? '';
   return [
     String(seq).padStart(6),

@@ -2,7 +2,7 @@ import type { Effect, Limit, PolicyFault, Reason, Redaction } from './decision.t
 import type { TargetKind } from './input.ts';
 
 /**
- * One line of the audit log. `decided` is durable before anything is sent; `finished` follows with the same call id; `refused` is a
+ * One line of the audit log. `decided` is durable before anything is sent; `finished` follows with the same call id and says only how it ended; `refused` is a
  * request that never reached policy (no identity, bad JSON); `admin` and `system` are what people and the gateway itself did.
  */
 export interface AuditRecord {

@@ -16,7 +16,8 @@ export const audit: Migration = {
       PRIMARY KEY (tenant, log, seq)
     )`,
     'CREATE INDEX audit_record_call ON audit_record (tenant, log, call_id)',
-    'CREATE INDEX audit_record_subject ON audit_record (tenant, log, subject, seq)',
+    // Finished records name no subject: they are found by their call.
+    'CREATE INDEX audit_record_subject ON audit_record (tenant, log, subject, seq) WHERE subject IS NOT NULL',
     // Most calls are allowed: what was not is found through a small index, and the common insert does not pay for it.
     "CREATE INDEX audit_record_effect ON audit_record (tenant, log, effect, seq) WHERE effect <> 'allow'",
     'CREATE TABLE audit_head (tenant TEXT NOT NULL, log TEXT NOT NULL, seq BIGINT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (tenant, log))',

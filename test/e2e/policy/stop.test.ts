@@ -48,7 +48,11 @@ it('SIGTERM loses no accepted call, takes no new one, and leaves no child behind
     await fixture.restart();
     const { body } = await fixture.admin('POST', '/audit/verify');
     assert.equal(body.ok, true, JSON.stringify(body));
-    const finished = (await fixture.records()).filter(({ record }) => record.kind === 'finished' && record.what?.name === 'echo');
+    const records = await fixture.records();
+    const echoes = new Set(
+      records.filter(({ record }) => record.kind === 'decided' && record.what?.name === 'echo').map(({ record }) => record.call),
+    );
+    const finished = records.filter(({ record }) => record.kind === 'finished' && echoes.has(record.call));
     assert.deepEqual([finished.length, new Set(finished.map(({ record }) => record.outcome?.status))], [50, new Set(['ok'])]);
   } finally {
     await fixture.close();
