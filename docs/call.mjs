@@ -6,7 +6,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 const [name, args = '{}'] = process.argv.slice(2);
 const { MCP_URL = '', TOKEN = '' } = process.env;
 const client = new Client({ name: 'tutorial', version: '1.0.0' });
-await client.connect(new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers: { authorization: `Bearer ${TOKEN}` } } }));
+await client.connect(
+  new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers: { authorization: `Bearer ${TOKEN}` } } }),
+);
 if (name === undefined) {
   for (const tool of (await client.listTools()).tools) process.stdout.write(`${tool.name}\n`);
 } else {
