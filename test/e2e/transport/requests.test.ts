@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RawAgent } from '../../support/gateway.ts';
+import { badBodies } from './bad-bodies.ts';
 import { badRequests } from './bad-requests.ts';
 import { assertServes, echoCall, startRig, type Rig } from './rig.ts';
 
@@ -19,7 +20,7 @@ after(() => rig.close());
 
 describe('requests', { concurrency: false }, () => {
   test('each bad request ends in its documented error, once in the audit, and nowhere upstream', async (t) => {
-    for (const [title, expected, make] of badRequests) {
+    for (const [title, expected, make] of [...badBodies, ...badRequests]) {
       await t.test(title, async () => {
         await rig.refused(title, expected, (canary) => rig.http(agent, make(canary, agent)));
         await assertServes(agent, title);

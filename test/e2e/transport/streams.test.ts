@@ -3,65 +3,25 @@ import { connect } from 'node:net';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { RawAgent } from '../../support/gateway.ts';
-import { answer, frame, stream, textResult, type Scene } from '../../support/recording-upstream.ts';
+import { answer, frame, stream, type Scene } from '../../support/recording-upstream.ts';
+import { answerOf, call, done, held, log, progress } from './held-call.ts';
 import { Listening, type Message } from './listening.ts';
 import { assertServes, startRig, until, type Rig } from './rig.ts';
 
 let rig: Rig;
-const all = { sampling: {}, elicitation: {}, roots: { listChanged: true } };
 
 before(async () => {
   rig = await startRig({
     prepare: (upstream) => {
       upstream.capabilities = { tools: { listChanged: true }, resources: { subscribe: true, listChanged: true } };
       upstream.always('resources/list', ({ request, response }) => answer(response, request.message.id, { resources: [] }));
-      upstream.always(
-        'resources/templates/list',
-        ({ request, response }) => answer(response, request.message.id, { resourceTemplates: [] }),
+      upstream.always('resources/templates/list', ({ request, response }) =>
+        answer(response, request.message.id, { resourceTemplates: [] }),
       );
     },
-    extra: 'limits: { question_timeout_ms: 1000 }',
   });
 });
 after(() => rig.close());
-
-const call = (id: string | number, progressToken?: string | number): object => ({
-  jsonrpc: '2.0',
-  id,
-  method: 'tools/call',
-  params: { name: 'echo', arguments: {}, ...(progressToken === undefined ? {} : { _meta: { progressToken } }) },
-});
-const progress = (scene: Scene, at: number): string =>
-  frame({
-    jsonrpc: '2.0',
-    method: 'notifications/progress',
-    params: { progressToken: scene.request.message.params._meta.progressToken, progress: at },
-  });
-const log = (data: unknown): string => frame({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data } });
-const done = ({ request }: Scene, text = 'done'): string => frame(textResult(request.message.id, text));
-/** What the upstream was answered on its own requests. */
-const replies = (): Message[] =>
-  rig.upstream.requests
-    .filter(({ httpMethod, message }) => httpMethod === 'POST' && message.method === undefined)
-    .map(({ message }) => message);
-const answerOf = (listening: Listening): Message | undefined => listening.messages.find((message) => message.method === undefined);
-/** Opens a call whose stream the test holds in its hand. */
-async function held(
-  agent: RawAgent,
-  id: string | number = 1,
-  progressToken: string | number = 'p',
-): Promise<{ listening: Promise<Listening>; scene: Scene }> {
-  const scene = new Promise<Scene>((resolve, reject) => {
-    setTimeout(() => reject(new Error('the call did not reach the upstream')), 5000).unref();
-    rig.upstream.once('tools/call', (one) => {
-      stream(one.response);
-      resolve(one);
-    });
-  });
-  const listening = Listening.post(agent, call(id, progressToken));
-  return { listening, scene: await scene };
-}
 
 describe('streams', { concurrency: false }, () => {
   test('progress and log messages reach the agent before the answer, in order, under its own token', async () => {
@@ -91,8 +51,8 @@ describe('streams', { concurrency: false }, () => {
 
   test('progress of another call never reaches an agent', async () => {
     const [first, second] = [await rig.agent(), await rig.agent({ subject: 'bob' })];
-    const one = await held(first);
-    const two = await held(second);
+    const one = await held(rig, first);
+    const two = await held(rig, second);
     // The token of the other connection, and one that nobody has.
     two.scene.response.write(frame({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 999, progress: 1 } }));
     two.scene.response.write(frame({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 'p', progress: 1 } }));
@@ -112,97 +72,10 @@ describe('streams', { concurrency: false }, () => {
     );
   });
 
-  const questions: readonly (readonly [string, object, object])[] = [
-    [
-      'sampling/createMessage',
-      { messages: [{ role: 'user', content: { type: 'text', text: 'hi' } }], maxTokens: 5 },
-      { role: 'assistant', model: 'm', content: { type: 'text', text: 'ho' } },
-    ],
-    [
-      'elicitation/create',
-      { message: 'name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } },
-      { action: 'accept', content: { name: 'ada' } },
-    ],
-    ['roots/list', {}, { roots: [{ uri: 'file:///srv' }] }],
-  ];
-  for (const [method, params, result] of questions) {
-    test(`${method} reaches the agent, and its answer the upstream under the upstream’s own id`, async () => {
-      const agent = await rig.agent({ capabilities: all });
-      for (const [upstreamId, reply] of [
-        [0, { result }],
-        ['s-1', { error: { code: -1, message: 'the user said no' } }],
-      ] as const) {
-        const { listening, scene } = await held(agent);
-        scene.response.write(frame({ jsonrpc: '2.0', id: upstreamId, method, params }));
-        const heard = await listening;
-        await until(() => heard.messages.length === 1);
-        const [question] = heard.messages;
-        assert.deepEqual([question?.method, question?.params], [method, params]);
-        assert.notEqual(question?.id, upstreamId);
-        const before = replies().length;
-        assert.equal((await agent.post({ jsonrpc: '2.0', id: question?.id, ...reply })).status, 202);
-        await until(() => replies().length === before + 1);
-        assert.deepEqual(replies().at(-1), { jsonrpc: '2.0', id: upstreamId, ...reply });
-        // An answer is taken once.
-        assert.equal((await agent.post({ jsonrpc: '2.0', id: question?.id, ...reply })).status, 400);
-        scene.response.end(done(scene));
-        await heard.done;
-        assert.equal(answerOf(heard)?.result.content[0].text, 'done');
-      }
-    });
-
-    test(`${method} is refused where the agent cannot be asked`, async () => {
-      const refused = async (agent: RawAgent, headers: Record<string, string>, words: RegExp): Promise<void> => {
-        rig.upstream.once('tools/call', (scene) => {
-          stream(scene.response).write(frame({ jsonrpc: '2.0', id: 'ask', method, params }));
-          const before = replies().length;
-          void until(() => replies().length > before).then(() => scene.response.end(done(scene)));
-        });
-        const answer = await agent.post(call(1), headers);
-        assert.equal(answer.json.result.content[0].text, 'done');
-        assert.equal(replies().at(-1)?.id, 'ask');
-        assert.match(replies().at(-1)?.error.message, words);
-      };
-      await refused(await rig.agent(), {}, /does not offer/);
-      await refused(await rig.agent({ capabilities: all }), { accept: 'application/json' }, /cannot be asked/);
-      await refused(await rig.agent({ capabilities: all }), {}, /did not answer in time/);
-    });
-  }
-
-  test('one session cannot answer the question of another', async () => {
-    const [asked, other] = [await rig.agent({ capabilities: all }), await rig.agent({ subject: 'bob', capabilities: all })];
-    const { listening, scene } = await held(asked);
-    scene.response.write(frame({ jsonrpc: '2.0', id: 1, method: 'roots/list' }));
-    const heard = await listening;
-    await until(() => heard.messages.length === 1);
-    const stolen = { jsonrpc: '2.0', id: heard.messages[0]?.id, result: { roots: [{ uri: 'file:///stolen' }] } };
-    await rig.refused('stolen', { status: 400, code: 'rpc.invalid' }, () => rig.http(other, { body: JSON.stringify(stolen) }));
-    assert.ok(!rig.upstream.bytes().includes('file:///stolen'));
-    scene.response.end(done(scene));
-    await heard.done;
-  });
-
-  test('a question that the upstream withdraws is withdrawn at the agent under the id that it has there', async () => {
-    const agent = await rig.agent({ capabilities: all });
-    const { listening, scene } = await held(agent);
-    scene.response.write(frame({ jsonrpc: '2.0', id: 0, method: 'roots/list' }));
-    const heard = await listening;
-    await until(() => heard.messages.length === 1);
-    scene.response.write(frame({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 0, reason: 'changed my mind' } }));
-    await until(() => heard.messages.length === 2);
-    assert.deepEqual(
-      [heard.messages[1]?.method, heard.messages[1]?.params],
-      ['notifications/cancelled', { requestId: heard.messages[0]?.id, reason: 'changed my mind' }],
-    );
-    assert.equal((await agent.post({ jsonrpc: '2.0', id: heard.messages[0]?.id, result: { roots: [] } })).status, 400);
-    scene.response.end(done(scene));
-    await heard.done;
-  });
-
   test('a cancellation reaches the upstream under the upstream’s id, also for id 0; another session’s does not', async () => {
     const [agent, other] = [await rig.agent(), await rig.agent({ subject: 'bob' })];
     for (const id of [0, 'zero', 5]) {
-      const { listening, scene } = await held(agent, id);
+      const { listening, scene } = await held(rig, agent, id);
       scene.response.write(log('begun'));
       const heard = await listening;
       const before = rig.upstream.calls('notifications/cancelled').length;
@@ -219,7 +92,7 @@ describe('streams', { concurrency: false }, () => {
 
   test('an agent that disconnects has not cancelled: the call goes on, and its answer waits', async () => {
     const agent = await rig.agent();
-    const { listening, scene } = await held(agent);
+    const { listening, scene } = await held(rig, agent);
     scene.response.write(progress(scene, 1));
     const heard = await listening;
     await until(() => heard.messages.length === 1);
