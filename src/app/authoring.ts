@@ -46,6 +46,8 @@ export const authoringTools: AuthoringTools = {
       return { files, errors, findings: await lintPolicies(opa, repositoryOf(source, folders), { settingsFile, disable }) };
     }),
   test: (options) => withSource(options, (opa, source) => runTests(opa, source, options)),
+  compareCases: (folders) =>
+    withSource(folders, async (opa, source) => (await compareCases(opa, await engineTools(opa), source, folders)).differences),
   format: (folders) => withSource(folders, (opa, source) => format(opa, source, folders)),
   async write(path, text) {
     try {
@@ -129,21 +131,32 @@ async function compareEngines(
 ): Promise<EngineReport> {
   const engines = await engineTools(opa);
   const repository = repositoryOf(source, folders);
-  const cases = withCases ? goldenCases(source) : [];
-  const differences = [];
-  if (cases.length > 0) {
-    const asked = [...new Set(cases.map(({ entrypoint }) => entrypoint))];
-    const built = await opa.build({ ...programOf(source, folders, false), ignore: ['*_test.rego'], entrypoints: asked });
-    differences.push(...(await compareGoldenCases(opa, engines, { ...built, files: source.files, entrypoints: asked }, cases)));
-  }
+  const { cases, differences } = withCases ? await compareCases(opa, engines, source, folders) : { cases: 0, differences: [] };
   try {
     const compared = await compareTests(engines, repository, results);
-    return { cases: cases.length, tests: compared.compared, differences: [...differences, ...compared.differences] };
+    return { cases, tests: compared.compared, differences: [...differences, ...compared.differences] };
   } catch (error) {
     // Tests that replace a builtin compile for the interpreter alone; the golden cases stand for them.
     if (!(error instanceof RegoError) || error.kind !== 'rego') throw error;
-    return { cases: cases.length, tests: 0, differences, note: `the tests do not compile to WASM: ${error.message}` };
+    return { cases, tests: 0, differences, note: `the tests do not compile to WASM: ${error.message}` };
   }
+}
+
+/** The golden cases in both engines. */
+async function compareCases(
+  opa: Opa,
+  engines: EngineTools,
+  source: PolicySource,
+  folders: PolicyFolders,
+): Promise<{ readonly cases: number; readonly differences: EngineReport['differences'] }> {
+  const cases = goldenCases(source).map((golden) => ({ ...golden, file: `${shown(folders.tests)}/${golden.file}` }));
+  if (cases.length === 0) return { cases: 0, differences: [] };
+  const asked = [...new Set(cases.map(({ entrypoint }) => entrypoint))];
+  const built = await build(opa, source, folders, asked);
+  return {
+    cases: cases.length,
+    differences: await compareGoldenCases(opa, engines, { ...built, files: source.files, entrypoints: asked }, cases),
+  };
 }
 
 async function engineTools(opa: Opa): Promise<EngineTools> {

@@ -7,6 +7,8 @@ export interface AuthoringTools {
   check(options: CheckOptions): Promise<CheckReport>;
   /** @throws GatewayError `policy.invalid` where the files do not compile */
   test(options: TestOptions): Promise<TestReport>;
+  /** The golden cases that the two engines do not answer alike, or not as the case says. */
+  compareCases(folders: PolicyFolders): Promise<readonly Difference[]>;
   format(folders: PolicyFolders): Promise<FormatReport>;
   write(path: string, text: string): Promise<void>;
   evaluate(options: EvalOptions): Promise<EvalReport>;

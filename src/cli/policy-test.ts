@@ -89,7 +89,8 @@ function writeReport(file: string, text: string): void {
   }
 }
 
-function differenceText({ kind, name, file, interpreter, wasm, expected }: Difference): string {
+/** What the engines said of one case or test. */
+export function differenceText({ kind, name, file, interpreter, wasm, expected }: Difference): string {
   const lines = [`ENGINES DIFFER: ${kind} \`${name}\` (${file})`, `  interpreter: ${interpreter}`, `  wasm:        ${wasm}`];
   if (expected !== undefined && (expected !== interpreter || expected !== wasm)) lines.push(`  expected:    ${expected}`);
   if (interpreter === wasm) lines[0] = `GOLDEN CASE FAILS: \`${name}\` (${file})`;

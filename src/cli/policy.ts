@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { PolicyFolders } from './application.ts';
 import { addAssertCommand } from './policy-assert.ts';
+import { exitCodes } from './exit-codes.ts';
 import { addBenchCommand } from './policy-bench.ts';
 import { addCheckCommand } from './policy-check.ts';
 import { addDocCommand } from './policy-doc.ts';
@@ -9,7 +10,7 @@ import { addExplainCommand } from './policy-explain.ts';
 import { addFmtCommand } from './policy-fmt.ts';
 import { policyFolders } from './policy-folders.ts';
 import { addMatrixCommand } from './policy-matrix.ts';
-import { addTestCommand } from './policy-test.ts';
+import { addTestCommand, differenceText } from './policy-test.ts';
 import type { CommandContext } from './program.ts';
 
 const commands = [
@@ -32,10 +33,16 @@ export function policyCommand(context: CommandContext): Command {
   return policy;
 }
 
-function addBuildCommand(policy: Command, { app, output }: CommandContext): void {
+function addBuildCommand(policy: Command, { app, output, exit }: CommandContext): void {
   policyFolders(policy.command('build').description('compile to one WASM module with its data, as the gateway evaluates it'))
     .requiredOption('--output <folder>', 'where `policy.wasm`, `data.json` and `release.json` are written')
     .action(async (options: PolicyFolders & { output: string }) => {
+      const differences = await app.authoring.compareCases(options);
+      if (differences.length > 0) {
+        output.answer({ differences }, () => [...differences.map(differenceText), 'nothing was written'].join('\n'));
+        exit(exitCodes.failed);
+        return;
+      }
       const built = await app.policy.build(options, options.output);
       output.answer(built, () => `release ${built.release} (${built.digest}), ${built.wasm_bytes} bytes of WASM, in ${options.output}`);
     });

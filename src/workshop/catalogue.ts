@@ -1,4 +1,5 @@
 import { entrypoints } from '../model/decision.ts';
+import { GatewayError } from '../model/errors.ts';
 import { countTests } from './lint-facts.ts';
 import type { OpaTools, PackageFacts, PolicyRepository } from './ports.ts';
 
@@ -69,10 +70,17 @@ function entryOf(
 }
 
 /** The number of golden cases in `cases/<topic>/<rule>.json`. */
-function casesOf(rule: string, { cases }: PolicyRepository): number {
-  const text = cases[`cases/${rule}.json`];
+function casesOf(rule: string, { cases, testsFolder }: PolicyRepository): number {
+  const file = `cases/${rule}.json`;
+  const text = cases[file];
   if (text === undefined) return 0;
-  return Object.values(JSON.parse(text) as Record<string, unknown>).reduce<number>(
+  let groups: unknown;
+  try {
+    groups = JSON.parse(text);
+  } catch (cause) {
+    throw new GatewayError('policy.invalid', `\`${testsFolder}/${file}\` is no JSON; correct it, or take it away`, { cause });
+  }
+  return Object.values((groups ?? {}) as Record<string, unknown>).reduce<number>(
     (sum, list) => sum + (Array.isArray(list) ? list.length : 0),
     0,
   );

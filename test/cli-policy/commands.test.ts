@@ -63,11 +63,16 @@ test('test: both engines are asked; a golden case that fails is told, with exit 
   try {
     const { code, stdout } = await repository.policy('test', '--junit', 'junit.xml');
     assert.equal(code, 2);
-    assert.match(stdout, /^PASS: 2\/2\nGOLDEN CASE FAILS: `a large refund` \(cases\/billing\/large_refund\.json\)\n {2}interpreter: /);
+    assert.match(
+      stdout,
+      /^PASS: 2\/2\nGOLDEN CASE FAILS: `a large refund` \(policy-tests\/cases\/billing\/large_refund\.json\)\n {2}interpreter: /,
+    );
     const junit = await readFile(repository.path('junit.xml'), 'utf8');
     assert.match(junit, /<testsuite name="data\.rules\.billing\.large_refund_test" tests="2" failures="0" skipped="0"/);
     assert.match(junit, /<testsuite name="engines" tests="1" failures="1" /);
     assert.equal((await repository.policy('test', '--one-engine')).code, 0);
+    const built = await repository.policy('build', '--output', 'out');
+    assert.deepEqual([built.code, built.stdout.endsWith('nothing was written\n')], [1, true]);
   } finally {
     await writeFile(repository.path(file), before);
   }
