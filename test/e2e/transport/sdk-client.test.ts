@@ -45,6 +45,8 @@ function answerQuestions(made: Client): void {
 before(async () => {
   const port = await freePort();
   server = spawn(process.execPath, [everything, 'streamableHttp'], { env: { ...process.env, PORT: String(port) }, stdio: 'ignore' });
+  // Also where the gateway does not start: nothing is left behind.
+  process.once('exit', () => server.kill('SIGKILL'));
   const url = `http://127.0.0.1:${String(port)}/mcp`;
   await until(
     () =>
