@@ -9,7 +9,7 @@ import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
 import { Opa, type Build, type Program } from '../rego/opa.ts';
-import { hostBuiltinsOf } from '../rego/policy-builtins.ts';
+import { servedBuiltins } from '../rego/served-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
 import { readPolicySource, type PolicySource } from '../release/policy-source.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
@@ -18,7 +18,7 @@ import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 const mebibyte = 1024 * 1024;
 
 /** How long the compiler stays in memory after its last use: an edit is often followed by another. */
-const compilerIdleMs = 30_000;
+const compilerIdleMs = 5_000;
 
 /** OPA, started when needed and ended when it has been idle: compiled policy does not need it. */
 export class Compiler {
@@ -87,31 +87,20 @@ export function openReleases({ config, compiler, onEvent, onWorkerEnd }: Release
     source: { kind: 'folder', path: config.path, testsPath: config.run_tests ? config.tests : undefined },
     build: (source, entries) => compiler.use((opa) => build(opa, source, folders, entries)),
     ...(config.run_tests ? { test: (source: PolicySource) => compiler.use((opa) => runTests(opa, source, folders)) } : {}),
-    createEngine: async (module, dataJson) => {
-      // OPA itself is held in memory only by a release that calls a builtin which its module and the engine lack.
-      const wantsHost = hostBuiltinsOf(module).some((name) => name !== 'time.now_ns');
-      return createPolicyEngine({
+    createEngine: (module, dataJson) =>
+      createPolicyEngine({
         module,
         dataJson,
         workers: config.workers,
         maxMemoryBytes: config.memory_mb * mebibyte,
         onWorkerEnd,
-        ...(wantsHost ? { builtins: await hostBuiltins(compiler) } : {}),
-      });
-    },
+        builtins: { names: servedBuiltins, callerUrl: workerUrl(import.meta.url, '../rego/builtins').href },
+      }),
     partial: (query) => compiler.use((opa) => opa.partial(query)),
     compiler: 'opa 1.22.0',
     cacheDir: config.cache_dir,
     onEvent,
   });
-}
-
-async function hostBuiltins(compiler: Compiler): Promise<NonNullable<Parameters<typeof createPolicyEngine>[0]['builtins']>> {
-  return compiler.use(async (opa) => ({
-    names: (await opa.version()).builtins,
-    callerUrl: workerUrl(import.meta.url, '../rego/builtins').href,
-    module: await opa.module(),
-  }));
 }
 
 async function runTests(opa: Opa, source: PolicySource, folders: PolicyFolders): Promise<string | undefined> {

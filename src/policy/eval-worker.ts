@@ -97,7 +97,7 @@ class AnswerKeys {
 
 /** What the module at {@link WorkerBuiltins.callerUrl} exports. */
 interface BuiltinModule {
-  readonly createBuiltinCaller: (module: WebAssembly.Module, options: { notation: 'rego'; eager: boolean }) => BuiltinCaller;
+  readonly createBuiltinCaller: (module: WebAssembly.Module | undefined, options: { notation: 'rego'; eager: boolean }) => BuiltinCaller;
 }
 
 async function builtinSource(builtins: WorkerBuiltins, state: Int32Array, nowMs: () => number): Promise<BuiltinSource> {

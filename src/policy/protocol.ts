@@ -15,7 +15,8 @@ export interface WorkerBuiltins {
   readonly names: readonly string[];
   /** Address of an ES module whose export `createBuiltinCaller(module, {notation: 'rego', eager})` gives a BuiltinCaller. */
   readonly callerUrl: string;
-  readonly module: WebAssembly.Module;
+  /** OPA's module, where it is compiled already; else a worker compiles it when it first needs it. */
+  readonly module?: WebAssembly.Module;
 }
 
 /** The first message of a worker. */
