@@ -20,7 +20,11 @@ export type Formula =
   | {
       readonly op: 'opaque' | 'notOpaque';
       readonly text: string;
+      /** Two conditions are the same where this is: the text does not tell variables apart. */
+      readonly key: string;
       readonly reads: readonly (readonly string[])[] | null;
+      /** Paths without which an `opaque` condition cannot hold. */
+      readonly needs?: readonly (readonly string[])[];
       /** Nothing was found out at all: partial evaluation failed. */
       readonly isFault?: boolean;
     };

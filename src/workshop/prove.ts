@@ -96,9 +96,9 @@ async function proofOf(
     for (const effect of effects.filter((one) => !statement.only.includes(one))) {
       const possible = whenPossible(effect, verdict, row, statement);
       if (possible.op === 'false') continue;
-      const clauses = clausesOf(possible);
+      const clauses = clausesOf(and([kinds, possible]));
       if (clauses?.length === 0) continue;
-      const found = await search(clauses ?? [[]], statement, row, question, decide);
+      const found = await search([...understood(possible), ...(clauses ?? [])], statement, row, question, decide);
       if (found !== undefined) return { ...base, outcome: 'broken', counterexample: { server, tool, ...found }, open: [] };
       open.push({ server, tool, effect, words: inWords(possible) });
     }
@@ -129,8 +129,17 @@ function whenPossible(effect: Effect, verdict: Verdict, { inputSchema }: Catalog
   }
 }
 
+/** Of whatever kind an identity is, it is one of these. */
+const kinds: Formula = { op: 'is', atom: { test: 'oneOf', path: ['identity', 'kind'], values: ['user', 'service'] } };
+
+/** Ways in which the part that is understood can hold: what is not, is tried. */
+function understood(formula: Formula): readonly Clause[] {
+  const rest = rewrite(formula, (leaf) => (leaf.op === 'opaque' || leaf.op === 'notOpaque' ? always : undefined));
+  return clausesOf(and([kinds, rest])) ?? [];
+}
+
 /** Counted by the gateway, so never excluded here. */
-const usedUp: Formula = { op: 'opaque', text: 'its limit is used up', reads: [['usage', 'limits']] };
+const usedUp: Formula = { op: 'opaque', text: 'its limit is used up', key: 'limit', reads: [['usage', 'limits']] };
 
 function withGroups(formula: Formula, groups: readonly string[]): Formula {
   const isKnown = (leaf: Formula): boolean =>

@@ -30,7 +30,7 @@ export function formulaOf(residue: RuleResidue): Formula {
     case 'always':
       return always;
     case 'error':
-      return { op: 'opaque', text: residue.errors?.[0]?.message ?? 'it cannot be analysed', reads: null, isFault: true };
+      return unanalysed(residue.errors?.[0]?.message ?? 'it cannot be analysed', residue.query);
     case 'residual': {
       const support = supportOf(residue.support ?? []);
       return or((residue.residual ?? []).map(({ ast, text }) => bodyFormula(ast, text, support, 0)));
@@ -74,7 +74,7 @@ interface SupportModule {
 
 /** A conjunction. What shares a variable is one condition (there is a value for which all of it holds) and stays opaque. */
 function bodyFormula(ast: unknown, text: string, support: Support, depth: number): Formula {
-  if (!Array.isArray(ast) || depth > maxDepth) return { op: 'opaque', text, reads: null };
+  if (!Array.isArray(ast) || depth > maxDepth) return { op: 'opaque', text, key: `${depth} ${text} ${JSON.stringify(ast)}`, reads: null };
   const answer = withoutAnswer(ast as readonly Expression[]);
   const body = answer.rest;
   const uses = new Map<string, number>();
@@ -251,8 +251,9 @@ function containsFormula({ terms, negated, with: modifiers }: Expression): Formu
 }
 
 function expressionFormula(expression: Expression, support: Support, depth: number): Formula {
-  const positive = (expression.with ?? []).length > 0 ? undefined : positiveFormula(expression, support, depth);
-  if (positive === undefined) return opaque(regoText(expression), expression);
+  const plain: Expression = { ...expression, negated: false };
+  const positive =
+    ((expression.with ?? []).length > 0 ? undefined : positiveFormula(plain, support, depth)) ?? opaque(regoText(plain), [plain]);
   return expression.negated === true ? not(positive) : positive;
 }
 
@@ -311,8 +312,37 @@ function is(test: Test, path: readonly string[], values: Atom['values'] = []): F
   return { op: 'is', atom: { test, path, values } };
 }
 
-function opaque(text: string, node: unknown): Formula {
-  const { paths, isOpen } = readsOf(node);
+function opaque(text: string, body: readonly Expression[]): Formula {
+  const { paths, isOpen } = readsOf(body);
+  const needs = body.filter(({ negated, with: modifiers }) => negated !== true && (modifiers ?? []).length === 0).flatMap(neededPaths);
   // A clock or another builtin without operands reads nothing that is named here, and still is not constant.
-  return { op: 'opaque', text, reads: isOpen || paths.length === 0 ? null : paths };
+  const reads = isOpen || paths.length === 0 ? null : paths;
+  return { op: 'opaque', text, key: sameVariables(body), reads, ...(needs.length === 0 ? {} : { needs }) };
+}
+
+/** Nothing is known of `what`: it may be true or not, whatever anything else is. */
+export function unanalysed(why: string, what: string): Formula {
+  return { op: 'opaque', text: why, key: what, reads: null, isFault: true };
+}
+
+/** The expressions as text in which variables are numbered as they come, so that only their names make no difference. */
+function sameVariables(body: readonly Expression[]): string {
+  const numbers = new Map<string, number>();
+  return JSON.stringify(body, (name, value: unknown) => {
+    if (name === 'index' || name === 'location') return undefined;
+    if (!isTerm(value) || value.type !== 'var' || !/^(\$|__local)/.test(String(value.value))) return value;
+    const text = String(value.value);
+    numbers.set(text, numbers.get(text) ?? numbers.size);
+    return { type: 'var', value: numbers.get(text) };
+  });
+}
+
+/** An expression has no value where an operand has none; inside of a comprehension or of `every` that is not so. */
+function neededPaths({ terms }: Expression): readonly (readonly string[])[] {
+  const isStrict = (node: unknown): boolean => {
+    if (Array.isArray(node)) return node.every(isStrict);
+    if (typeof node !== 'object' || node === null) return true;
+    return !(isTerm(node) && node.type.endsWith('comprehension')) && Object.values(node).every(isStrict);
+  };
+  return (Array.isArray(terms) || isTerm(terms)) && isStrict(terms) ? readsOf(terms).paths : [];
 }

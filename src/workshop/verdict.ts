@@ -1,8 +1,9 @@
 import { or, type Formula } from './formula.ts';
-import { formulaOf } from './residue-formula.ts';
+import { formulaOf, unanalysed } from './residue-formula.ts';
 import type { RegoTools, RuleResidue } from './rego-tools.ts';
 import type { DecidingSet, RuleBook, RuleSet } from './rule-sets.ts';
 import { knownInput, unknownsOf, type ToolQuestion } from './tool-question.ts';
+import { withInputFacts } from './with-schema.ts';
 
 /** When one rule set says something about a call. */
 export interface Contribution {
@@ -62,10 +63,9 @@ function* batches(questions: readonly ToolQuestion[]): Generator<readonly ToolQu
 
 function verdict(sets: readonly RuleSet[], residues: readonly RuleResidue[]): Verdict {
   const contributions = sets
-    .map(({ rule, set }, index) => {
+    .map(({ rule, set, query }, index) => {
       const residue = residues[index];
-      const formula: Formula =
-        residue === undefined ? { op: 'opaque', text: 'it was not analysed', reads: null, isFault: true } : formulaOf(residue);
+      const formula = residue === undefined ? unanalysed('it was not analysed', query) : withInputFacts(formulaOf(residue));
       return { rule, set, formula };
     })
     .filter(({ formula }) => formula.op !== 'false');
@@ -80,13 +80,13 @@ function verdict(sets: readonly RuleSet[], residues: readonly RuleResidue[]): Ve
   };
 }
 
-const unanalysed: Formula = { op: 'opaque', text: 'it was not analysed', reads: null, isFault: true };
+const nothing = (set: DecidingSet): Formula => unanalysed('it was not analysed', set);
 /** Where nothing is known: everything may be. */
 export const unknownVerdict: Verdict = {
-  deny: unanalysed,
-  allow: unanalysed,
-  approval: unanalysed,
-  redact: unanalysed,
-  limit: unanalysed,
+  deny: nothing('deny'),
+  allow: nothing('allow'),
+  approval: nothing('require_approval'),
+  redact: nothing('redact'),
+  limit: nothing('limit'),
   contributions: [],
 };
