@@ -155,8 +155,12 @@ test('fmt names what differs and changes it only without --check', async () => {
 });
 
 test('coverage below the threshold fails', async () => {
-  const { code } = await policy('test', '--coverage', '--threshold', '99');
-  assert.notEqual(code, 0);
+  const [below, above] = await Promise.all([
+    policy('test', '--coverage', '--threshold', '99', '--json'),
+    policy('test', '--coverage', '--threshold', '10', '--json'),
+  ]);
+  assert.deepEqual([below.code, above.code], [2, 0], below.stdout + above.stdout);
+  assert.ok((JSON.parse(below.stdout) as { coverage: { coverage: number } }).coverage.coverage < 99);
 });
 
 test('a folder without Rego is told, with exit code 1', async () => {
