@@ -26,6 +26,16 @@ async function steps(program: string): Promise<readonly (readonly string[])[]> {
     .map(([, ...args]) => args);
 }
 
+/** Stock OPA in the new repository. @throws Error with what it said */
+async function stock(...args: readonly string[]): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    execFile(stockOpa() ?? 'opa', args, { cwd: folder, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      if (error === null) resolve();
+      else reject(new Error(`opa ${args.join(' ')}\n${stdout}${stderr}`, { cause: error }));
+    });
+  });
+}
+
 describe('castellan init', () => {
   test('writes configuration, rules, tests, cases, data, schemas, capabilities, README and a workflow', async () => {
     const { files } = JSON.parse(started.stdout) as { files: string[] };
@@ -67,13 +77,28 @@ describe('castellan init', () => {
       ['fmt', 'check', 'test', 'test'],
     );
     for (const args of all) {
-      await new Promise<void>((resolve, reject) => {
-        execFile(stockOpa() ?? 'opa', args, { cwd: folder, maxBuffer: 1e8 }, (error, stdout, stderr) => {
-          if (error === null) resolve();
-          else reject(new Error(`opa ${args.join(' ')}\n${stdout}${stderr}`, { cause: error }));
-        });
-      });
+      await stock(...args);
     }
+  });
+
+  test('gives policies that stock OPA builds and signs', { skip: withoutStockOpa }, async () => {
+    const bundle = join(scratch, 'bundle.tar.gz');
+    const entrypoints = ['call', 'result', 'message', 'list', 'mask'].flatMap((name) => ['-e', `gateway/${name}`]);
+    await stock(
+      'build',
+      '-b',
+      'policies',
+      '-t',
+      'wasm',
+      ...entrypoints,
+      '--prune-unused',
+      '--capabilities',
+      'policies/capabilities.json',
+      '-o',
+      bundle,
+    );
+    await stock('sign', '--signing-alg', 'HS256', '--signing-key', 'secret', '-b', bundle, '-o', scratch);
+    await Promise.all([access(bundle), access(join(scratch, '.signatures.json'))]);
   });
 
   test('refuses a folder that is not empty, and a file, and changes nothing', async () => {

@@ -99,7 +99,7 @@ const rows: readonly { readonly title: string; readonly rule: string; readonly f
   },
   {
     title: 'a private helper and a public one that is used are no sets of the gateway',
-    rule: `${head}deny contains name if {\n\t${call}\n\tsome name in _names\n\tname in amounts\n}\n\n_names contains name if some name in input.names\n\namounts contains name if some name in input.amounts\n`,
+    rule: `${head}deny contains name if {\n\t${call}\n\tsome name in _names\n\tname in allowed\n}\n\n_names contains name if some name in input.names\n\nallowed contains name if some name in input.amounts\n`,
     found: [],
   },
   {

@@ -24,7 +24,7 @@ findings contains {
 	some found in _public
 	not found.name in _names
 	meant := syntax.nearest(found.name, _names)
-	_suspect(found, meant)
+	_unreached(found)
 	at := found.rule.head.at
 }
 
@@ -77,11 +77,7 @@ _public contains found if {
 	not found.rule.head.args
 }
 
-# A name close to a known one is a slip wherever it is; one that is only a little alike, where nothing uses it.
-_suspect(found, meant) if syntax.likeness(found.name, meant) >= 0.7
-
-_suspect(found, _) if _unreached(found)
-
+# What a rule that is asked for uses is a helper, whatever its name.
 _unreached(found) if {
 	some place in input.unreached
 	place.file == found.file
