@@ -65,6 +65,8 @@ export interface TestOptions extends PolicyFolders {
 export interface TestReport {
   /** OPA's own; 2 also where the two engines differ. */
   readonly exit_code: number;
+  /** Why, where no test says it: coverage below the threshold, no test at all. */
+  readonly message?: string;
   /** The report of `opa test`. */
   readonly text: string;
   readonly results: readonly TestResult[];

@@ -34,7 +34,10 @@ export function addTestCommand(policy: Command, { app, output, exit }: CommandCo
       return;
     }
     if (options.junit !== undefined) writeReport(options.junit, junitReport(report));
-    output.answer(report, () => [report.text.trimEnd(), ...report.engines.differences.map(differenceText)].join('\n'));
+    const lines = [report.text.trimEnd(), ...report.engines.differences.map(differenceText)].filter((line) => line !== '');
+    if (output.json || lines.length > 0) output.answer(report, () => lines.join('\n'));
+    // Such as coverage below the threshold: stock OPA says it on standard error.
+    if (report.message !== undefined && !output.json) output.note(report.message);
     if (options.verbose === true && !output.json) output.note(enginesText(report));
     exit(report.exit_code);
   };

@@ -155,6 +155,9 @@ test('fmt names what differs and changes it only without --check', async () => {
 });
 
 test('coverage below the threshold fails', async () => {
+  const told = await policy('test', '--threshold', '99', '--one-engine');
+  assert.deepEqual([told.code, told.stdout], [2, '']);
+  assert.match(told.stderr, /^Code coverage threshold not met: got \d+\.\d+ instead of 99\.00\n$/);
   const [below, above] = await Promise.all([
     policy('test', '--coverage', '--threshold', '99', '--json'),
     policy('test', '--coverage', '--threshold', '10', '--json'),
