@@ -5,7 +5,7 @@ import { sampleSecret } from '../../../src/demo/demo-setup.ts';
 import type { Approval } from '../../../src/model/approval.ts';
 import { people, RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
-import { assertInvariant, combining, edit, metric, recordsOf, told, until } from './support.ts';
+import { assertInvariant, combining, edit, endAll, metric, recordsOf, told, until } from './support.ts';
 
 const held = `package rules.test.held
 
@@ -43,10 +43,12 @@ describe('a call that needs approval', { timeout: 90_000 }, () => {
     bob = await new RawAgent(fixture.endpoint(), await fixture.token('bob')).open();
   });
   afterEach(() => assertInvariant(fixture, upstream));
-  after(async () => {
-    await fixture.close();
-    await upstream.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => upstream.close(),
+    ),
+  );
 
   const fresh = (hold: string): { text: string; hold: string } => ({ text: `text ${++next}`, hold });
   const hits = (args: { text: string }): number =>

@@ -9,7 +9,7 @@ import { digestJson } from '../../../src/model/digest.ts';
 import { flatPolicy, RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, misbehaviours, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
 import { startGatewayProcess, type GatewayProcess } from './gateway-process.ts';
-import { assertInvariant, metric, readyz, recordsOf, told, until } from './support.ts';
+import { assertInvariant, endAll, metric, readyz, recordsOf, told, until } from './support.ts';
 
 /** What is on the disk at this moment, read past the gateway. */
 function onDisk(fixture: GatewayFixture): AuditRecord[] {
@@ -44,10 +44,12 @@ describe('the audit log of a running gateway', { timeout: 120_000 }, () => {
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
   afterEach(() => assertInvariant(fixture, upstream));
-  after(async () => {
-    await fixture.close();
-    await upstream.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => upstream.close(),
+    ),
+  );
 
   it('has each decision on the disk before a byte is sent, and the outcome after', async () => {
     const found: boolean[] = [];

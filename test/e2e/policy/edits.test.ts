@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { RawAgent, startGatewayFixture, writePolicy, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
 import { startGatewayProcess } from './gateway-process.ts';
-import { assertInvariant, combining, edit, metric, readyz, recordsOf, releaseOf, told, until } from './support.ts';
+import { assertInvariant, combining, edit, endAll, metric, readyz, recordsOf, releaseOf, told, until } from './support.ts';
 
 const words = `package rules.test.words
 
@@ -48,10 +48,12 @@ describe('an edit of policy or configuration', { timeout: 120_000 }, () => {
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
   afterEach(() => assertInvariant(fixture, upstream));
-  after(async () => {
-    await fixture.close();
-    await upstream.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => upstream.close(),
+    ),
+  );
 
   const call = async (text: string) => {
     const seen = told(await agent.call('echo', { text }));

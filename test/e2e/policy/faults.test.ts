@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, readTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
 import { writePolicy } from '../../support/gateway.ts';
-import { assertInvariant, metric, readyz, recordsOf, told, until } from './support.ts';
+import { assertInvariant, endAll, metric, readyz, recordsOf, told, until } from './support.ts';
 
 const good = {
   version: 1,
@@ -104,12 +104,14 @@ describe('a policy that fails', { timeout: 60_000 }, () => {
     });
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
-  after(async () => {
-    await assertInvariant(fixture, upstream, other);
-    await fixture.close();
-    await upstream.close();
-    await other.close();
-  });
+  after(() =>
+    endAll(
+      () => assertInvariant(fixture, upstream, other),
+      () => fixture.close(),
+      () => upstream.close(),
+      () => other.close(),
+    ),
+  );
 
   const cases: { name: string; argument: string; fault: string }[] = [
     { name: 'is undefined', argument: 'bad undefined', fault: 'undefined' },

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { answer, echoTool, startRecordingUpstream, type RecordingUpstream, type Scene } from '../../support/recording-upstream.ts';
-import { assertInvariant, told, until } from './support.ts';
+import { assertInvariant, endAll, told, until } from './support.ts';
 
 const path = { type: 'object', properties: { path: { type: 'string' } } };
 const reading = { readOnlyHint: true };
@@ -32,11 +32,13 @@ describe('private, then out', { timeout: 60_000 }, () => {
     });
   });
   afterEach(() => assertInvariant(fixture, files, web));
-  after(async () => {
-    await fixture.close();
-    await files.close();
-    await web.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => files.close(),
+      () => web.close(),
+    ),
+  );
 
   const somebody = async (): Promise<RawAgent> => new RawAgent(fixture.endpoint(), await fixture.token(`user${people++}`)).open();
   const send = async (agent: RawAgent, text: string): Promise<unknown> => {

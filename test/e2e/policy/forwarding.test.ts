@@ -12,7 +12,7 @@ import {
   textResult,
   type RecordingUpstream,
 } from '../../support/recording-upstream.ts';
-import { assertInvariant, combining, recordsOf, told } from './support.ts';
+import { assertInvariant, combining, endAll, recordsOf, told } from './support.ts';
 
 const rules = {
   'test/secrets.rego': `package rules.test.secrets
@@ -63,10 +63,12 @@ describe('what is forwarded', { timeout: 60_000 }, () => {
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
   afterEach(() => assertInvariant(fixture, upstream));
-  after(async () => {
-    await fixture.close();
-    await upstream.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => upstream.close(),
+    ),
+  );
   const last = () => upstream.calls('tools/call').at(-1)?.message.params;
 
   it('never holds a secret that policy redacts, wherever it stands in the arguments', async () => {

@@ -7,7 +7,7 @@ import type { RunningGateway } from '../../../src/cli/application.ts';
 import { sampleSecret, setUpDemo, type DemoSetup } from '../../../src/demo/demo-setup.ts';
 import type { AuditRecord } from '../../../src/model/audit-record.ts';
 import { RawAgent } from '../../support/gateway.ts';
-import { told } from './support.ts';
+import { endAll, told } from './support.ts';
 
 /** The shipped policies, three servers from the registry, an identity provider: what the demo starts. */
 describe('the shipped policies on real servers', { timeout: 120_000 }, () => {
@@ -49,14 +49,18 @@ describe('the shipped policies on real servers', { timeout: 120_000 }, () => {
     await writeFile(join(setup.folder, 'files', '-rf'), 'x');
     gateway = await application.startGateway({ configPath: setup.configPath, env: process.env });
   });
-  after(async () => {
-    const verified = await admin('POST', '/audit/verify');
-    assert.equal(verified.ok, true, JSON.stringify(verified));
-    const all = JSON.stringify(await admin('GET', '/audit?limit=1000'));
-    for (const word of [sampleSecret(), 'erin.walker@', 'written once', 'canary']) assert.ok(!all.includes(word), word);
-    await gateway.close();
-    await setup.close();
-  });
+  after(() =>
+    endAll(
+      async () => {
+        const verified = await admin('POST', '/audit/verify');
+        assert.equal(verified.ok, true, JSON.stringify(verified));
+        const all = JSON.stringify(await admin('GET', '/audit?limit=1000'));
+        for (const word of [sampleSecret(), 'erin.walker@', 'written once', 'canary']) assert.ok(!all.includes(word), word);
+      },
+      () => gateway.close(),
+      () => setup.close(),
+    ),
+  );
 
   it('shows each identity the tools that it may use, and no other can be called', async () => {
     const names = async (subject: string): Promise<string[]> =>

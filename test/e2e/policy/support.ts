@@ -86,3 +86,16 @@ export async function edit(fixture: GatewayFixture, path: string, change: (text:
     return now === before ? undefined : now;
   });
 }
+
+/** Runs each step of a teardown, also when one before it fails: what a failed start left open would keep the process alive. */
+export async function endAll(...steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const faults: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  if (faults.length > 0) throw new AggregateError(faults, faults.map(String).join('; '));
+}

@@ -14,7 +14,7 @@ import {
   type RecordingUpstream,
   type Script,
 } from '../../support/recording-upstream.ts';
-import { assertInvariant, metric, readyz, recordsOf, told, until } from './support.ts';
+import { assertInvariant, endAll, metric, readyz, recordsOf, told, until } from './support.ts';
 
 const fragile = new URL('./fragile-server.ts', import.meta.url).pathname;
 const twice: Script = ({ response, request }) => {
@@ -50,11 +50,13 @@ describe('an upstream that fails', { timeout: 60_000 }, () => {
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
   afterEach(() => assertInvariant(fixture, bad, good));
-  after(async () => {
-    await fixture.close();
-    await bad.close();
-    await good.close();
-  });
+  after(() =>
+    endAll(
+      () => fixture.close(),
+      () => bad.close(),
+      () => good.close(),
+    ),
+  );
 
   const rows: { name: string; script: Script; status: string; code: string; says: RegExp }[] = [
     { name: 'hangs', script: misbehaviours.hang, status: 'unknown', code: 'upstream.timeout', says: /did not answer/ },
