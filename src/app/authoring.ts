@@ -2,7 +2,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PolicyFolders } from '../cli/application.ts';
 import type { AuthoringTools, EngineReport, EvalReport, FormatReport, TestOptions, TestResult } from '../cli/authoring-tools.ts';
-import { entrypoints } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
@@ -10,7 +9,7 @@ import { loadWasmPolicy } from '../policy/wasm.ts';
 import { createBuiltinCaller } from '../rego/builtins.ts';
 import { describeFaults, RegoError, Opa } from '../rego/opa.ts';
 import { readGoldenCases, type GoldenCase } from '../release/golden-cases.ts';
-import { readPolicySource, type PolicySource } from '../release/policy-source.ts';
+import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
 import { watchFolders } from '../release/watch-folder.ts';
 import { ruleCatalogue } from '../workshop/catalogue.ts';
 import { timeDecisions } from '../workshop/decision-times.ts';
@@ -76,7 +75,7 @@ export const authoringTools: AuthoringTools = {
   catalogue: (folders) => withSource(folders, (opa, source) => ruleCatalogue(opa, repositoryOf(source, folders))),
   bench: ({ count, ...folders }) =>
     withSource(folders, async (opa, source) => {
-      const built = await build(opa, source, folders, entrypoints);
+      const built = await build(opa, source, folders, entrypointsOf(source));
       const engine = await createPolicyEngine({
         module: await WebAssembly.compile(built.wasm),
         dataJson: built.data,

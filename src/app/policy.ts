@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { PolicyFolders, PolicyTools } from '../cli/application.ts';
 import type { PolicyConfig } from '../config/schema-types.ts';
-import { entrypoints, type Entrypoint } from '../model/decision.ts';
+import type { Entrypoint } from '../model/decision.ts';
 
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
@@ -11,7 +11,7 @@ import { createPolicyEngine } from '../policy/pool.ts';
 import { Opa, type Build, type Program } from '../rego/opa.ts';
 import { servedBuiltins } from '../rego/served-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
-import { readPolicySource, type PolicySource } from '../release/policy-source.ts';
+import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
 import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 
@@ -99,6 +99,7 @@ export function openReleases({ config, compiler, onEvent, onWorkerEnd }: Release
     partial: (query) => compiler.use((opa) => opa.partial(query)),
     compiler: 'opa 1.22.0',
     cacheDir: config.cache_dir,
+    watch: config.watch,
     onEvent,
   });
 }
@@ -112,7 +113,7 @@ async function runTests(opa: Opa, source: PolicySource, folders: PolicyFolders):
 export const policyTools: PolicyTools = {
   build: (folders, output) =>
     withSource(folders, async (opa, source) => {
-      const built = await build(opa, source, folders, entrypoints);
+      const built = await build(opa, source, folders, entrypointsOf(source));
       const commit = await gitCommit(folders.policy);
       const release = `${commit === null ? 'local' : commit.replace(/^(.{12})[0-9a-f]*/, '$1')}@${source.digest.slice('sha256:'.length, 'sha256:'.length + 12)}`;
       const facts = {
@@ -150,7 +151,7 @@ export async function tryPolicy(
   const folders = { policy: config.path, tests: config.tests };
   try {
     return await withSource(folders, async (opa, source) => {
-      await build(opa, source, folders, entrypoints);
+      await build(opa, source, folders, entrypointsOf(source));
       const answer = await opa.test({ ...programOf(source, folders, true) });
       const problems = answer.exit_code === 0 ? [] : [answer.text.trimEnd()];
       return { problems, release: source.digest, tests: answer.results.length };

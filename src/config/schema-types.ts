@@ -238,7 +238,7 @@ export interface UpstreamConfig {
     [k: string]: ToolConfig;
   };
   /**
-   * What the gateway says its client can do on a connection that all agents share (stdio). What the server then asks is still judged by policy.
+   * What the gateway says its client can do where no agent speaks for itself: on a connection that all agents share (stdio), and whenever it reads the server's lists. What the server then asks is still judged by policy.
    */
   offer: readonly ('sampling' | 'elicitation' | 'roots')[];
 }

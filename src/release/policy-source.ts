@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GatewayError } from '../model/errors.ts';
+import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import type { Digest } from '../model/ids.ts';
 
 /** The text of a policy folder at one moment. Paths are relative, with forward slashes. */
@@ -66,6 +67,15 @@ export function testProgram(source: PolicySource): { readonly files: Readonly<Re
     files: { ...under('policies', source.files), ...tests },
     paths: Object.keys(tests).length === 0 ? ['policies'] : ['policies', 'policy-tests'],
   };
+}
+
+/**
+ * The entrypoints that a folder has. Without `mask` it is complete: nothing is masked then. Rego of a package that is not there would fail to
+ * compile as an entrypoint.
+ */
+export function entrypointsOf({ files }: Pick<PolicySource, 'files'>): readonly Entrypoint[] {
+  const hasMask = Object.values(files).some((text) => /^\s*package\s+gateway\b/m.test(text) && /^(default\s+)?mask\b/m.test(text));
+  return entrypoints.filter((entry) => entry !== 'gateway/mask' || hasMask);
 }
 
 /** What `opa build --bundle` reads. */

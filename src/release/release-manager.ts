@@ -6,7 +6,7 @@ import type { ActiveRelease, InputReads } from '../model/ports.ts';
 import { openBuildCache, type BuildCache } from './build-cache.ts';
 import { gitCommit } from './git-commit.ts';
 import { readGoldenCases, runGoldenCases, type GoldenCase } from './golden-cases.ts';
-import { readPolicySource, type PolicySource } from './policy-source.ts';
+import { entrypointsOf, readPolicySource, type PolicySource } from './policy-source.ts';
 import { ReleaseEngine } from './release-engine.ts';
 import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
 import { resultMattersBy } from './result-proof.ts';
@@ -26,7 +26,7 @@ const cacheFormat = 1;
 export async function createReleaseManager(options: ReleaseManagerOptions): Promise<ReleaseManager> {
   const manager = new FolderReleases(options);
   await manager.reload();
-  manager.watch();
+  if (options.watch !== false) manager.watch();
   return manager;
 }
 
@@ -137,12 +137,7 @@ class FolderReleases implements ReleaseManager {
   }
 
   async #build(source: PolicySource): Promise<BuiltRelease> {
-    // A folder without `mask` is complete: nothing is masked then. Rego of a package that is not there fails to compile as an entrypoint.
-    const hasMask = Object.values(source.files).some((text) => /^\s*package\s+gateway\b/m.test(text) && /^(default\s+)?mask\b/m.test(text));
-    const built = await this.#options.build(
-      source,
-      entrypoints.filter((entry) => entry !== 'gateway/mask' || hasMask),
-    );
+    const built = await this.#options.build(source, entrypointsOf(source));
     const failed = await this.#options.test?.(source);
     if (failed !== undefined) throw new GatewayError('policy.invalid', `the policy's tests fail; fix them or the rules: ${failed}`);
     return built;

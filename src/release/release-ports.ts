@@ -38,6 +38,8 @@ export interface ReleaseManagerOptions {
   readonly cacheDir?: string | undefined;
   readonly now?: (() => number) | undefined;
   readonly onEvent?: ((event: ReleaseEvent) => void) | undefined;
+  /** Whether a change of the folder is taken by itself; true when absent. */
+  readonly watch?: boolean | undefined;
   /** Quiet time after a change before the folder is read; 100 when absent. */
   readonly debounceMs?: number | undefined;
   /** How often the folder is read though nothing was reported; 15,000 when absent. */

@@ -23,7 +23,7 @@ export interface HttpCallPort<State extends HttpState> {
   /** The upstream refused the credential; true when a fresh one is to be had. */
   credentialRefused(state: State): boolean;
   nextId(): number;
-  post(state: State, body: string, events: ExchangeEvents): HttpExchange;
+  post(state: State, body: string, events: ExchangeEvents, pool?: 'calls' | 'streams'): HttpExchange;
   resume(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange;
   /** Tells the upstream, without waiting, that a request is given up. */
   giveUp(state: State, id: number, why: string): void;

@@ -104,7 +104,7 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
     if (session?.sessionId === undefined) return;
     const { target } = this.#parts;
     // Upstreams may answer 405: a session that cannot be ended ends by itself.
-    await httpOnce(target.calls, { method: 'DELETE', path: target.path, headers: session.getHeaders }, deleteTimeoutMs);
+    await httpOnce(target.streams, { method: 'DELETE', path: target.path, headers: session.getHeaders }, deleteTimeoutMs);
   }
 
   ready(): Session | Promise<Session> {
@@ -134,10 +134,10 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
     return ++this.#lastId;
   }
 
-  post(state: Session, body: string, events: ExchangeEvents): HttpExchange {
+  post(state: Session, body: string, events: ExchangeEvents, pool: 'calls' | 'streams' = 'calls'): HttpExchange {
     const { target, maxMessageBytes } = this.#parts;
     const exchange = new HttpExchange(events, maxMessageBytes);
-    target.calls.dispatch({ path: target.path, method: 'POST', headers: state.postHeaders, body }, exchange);
+    target[pool].dispatch({ path: target.path, method: 'POST', headers: state.postHeaders, body }, exchange);
     return exchange;
   }
 
@@ -171,7 +171,7 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
 
   async #sendNotice(session: Session, body: string): Promise<void> {
     const { target, timeoutMs } = this.#parts;
-    const outcome = await httpOnce(target.calls, { method: 'POST', path: target.path, headers: session.postHeaders, body }, timeoutMs);
+    const outcome = await httpOnce(target.streams, { method: 'POST', path: target.path, headers: session.postHeaders, body }, timeoutMs);
     if (outcome.kind === 'failure') throw fault('upstream.unreachable', this.upstream, outcome.failure.why, outcome.failure.cause);
     if (outcome.status === 404 && session.sessionId !== undefined) this.lost(session);
     if (outcome.status >= 300) throw fault('upstream.protocol', this.upstream, `a notification was answered with status ${outcome.status}`);

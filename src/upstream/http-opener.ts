@@ -63,7 +63,8 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
     return this.#channel.nextId();
   }
   post(state: State, body: string, events: ExchangeEvents): HttpExchange {
-    return this.#channel.post(state, body, events);
+    // Not behind calls that wait: a new session must not need a free one of their connections.
+    return this.#channel.post(state, body, events, 'streams');
   }
   resume(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange {
     return this.#channel.resume(state, lastEventId, events);

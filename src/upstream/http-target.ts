@@ -2,7 +2,10 @@ import { Pool, type Dispatcher } from 'undici';
 import { guardedLookup, isPrivateAddress } from './private-network.ts';
 import type { UpstreamOptions } from './types.ts';
 
-/** Connections that calls share at one upstream. Streams that stay open have connections of their own, so they never starve calls. */
+/**
+ * Connections that calls share at one upstream. What must get through while all of them wait has connections of its own: streams that stay
+ * open, cancellations, and the replies to what an upstream asks in the middle of a call.
+ */
 const callConnections = 128;
 
 /** The HTTP server behind an upstream: where it is, and kept-alive connections to it. */

@@ -53,7 +53,7 @@ export interface UpstreamOptions {
   readonly idempotentTools?: readonly string[];
   /** `false`: connections to private, loopback and link-local addresses are refused when they are made. */
   readonly allowPrivateNetwork?: boolean;
-  /** What a shared stdio child is told that its client can do. Default: nothing. */
+  /** What an upstream is told that its client can do where no agent speaks for itself: a shared stdio child, and whenever lists are read. */
   readonly offer?: readonly ('sampling' | 'elicitation' | 'roots')[];
 }
 

@@ -187,7 +187,6 @@ export class Upstream {
 
 /** What the gateway says that it can do as the one client of a shared child. */
 function offered(options: UpstreamOptions): JsonObject {
-  if (options.transport.kind !== 'stdio') return {};
   return Object.fromEntries((options.offer ?? []).map((name) => [name, {}]));
 }
 
