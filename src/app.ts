@@ -1,9 +1,11 @@
-import { createKey, keyRow, storeOptions, verify } from './app/admin.ts';
+import { auditStore, createKey, keyRow, storeOptions, verify } from './app/admin.ts';
 import { analysisTools } from './app/analysis.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
 import type { Application } from './cli/application.ts';
+import { systemRecord } from './app/rooms.ts';
+import { openAuditLog } from './audit/open.ts';
 import { loadConfig } from './config/load.ts';
 import { GatewayError } from './model/errors.ts';
 import type { TenantId } from './model/ids.ts';
@@ -41,10 +43,23 @@ export const application: Application = {
     const db = await openDb(storeOptions(config));
     const book = createApiKeyBook(db);
     const tenant = config.tenant as TenantId;
+    // The log has it before it is done, as at the admin API; several processes may write to one log.
+    const record = async (code: string, detail: Record<string, string>): Promise<void> => {
+      const audit = await openAuditLog(auditStore(config));
+      try {
+        await audit.append(systemRecord(tenant, code, 'on the command line, by who may open the database', detail));
+      } finally {
+        await audit.close();
+      }
+    };
     return {
-      create: (request) => createKey(book, config, request, 'operator', Date.now()),
+      create: async (request) => {
+        await record('keys.create', { name: request.name });
+        return createKey(book, config, request, 'operator', Date.now());
+      },
       list: async () => (await book.list(tenant)).map(keyRow),
       revoke: async (id) => {
+        await record('keys.revoke', { key: id });
         await book.revoke(tenant, id, Date.now());
         return true;
       },

@@ -9,6 +9,7 @@ import { observe } from './observe.ts';
 import { Reloader } from './reload.ts';
 import { openRooms, systemRecord, type Rooms, type Undo } from './rooms.ts';
 import { closeServer, serve } from './serve.ts';
+import { trimMemory } from './trim-memory.ts';
 
 /** How often idle sessions are looked for and open streams kept alive. */
 const sweepMs = 15_000;
@@ -34,6 +35,7 @@ export async function startGateway({
     const watching: { watch?: ConfigWatch } = {};
     const reloader = new Reloader(rooms, { configPath: resolve(configPath), env, loaded }, (next) => watching.watch?.follow(next.files));
     const reload = (): Promise<unknown> => reloader.reload();
+    trimMemory();
     const server = await serve(rooms, config, { reload, state: () => ({ isStopping, configProblem: reloader.problem }) }, undo);
     watching.watch = watchConfig(loaded.files, () => void reload());
     const sweep = setInterval(() => rooms.sessions.sweep(Date.now()), sweepMs).unref();

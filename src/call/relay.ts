@@ -115,7 +115,8 @@ async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: A
   } catch (error) {
     await lane.drain();
     const fault = asGatewayError(error);
-    if (fault.code === 'gateway.internal' || fault.cause !== undefined) parts.observer.failed(call.id, error);
+    const isCancelled = fault.code === 'call.cancelled';
+    if (!isCancelled && (fault.code === 'gateway.internal' || fault.cause !== undefined)) parts.observer.failed(call.id, error);
     return faultEnding(call, fault, performance.now() - sentMs);
   }
   const upstreamMs = performance.now() - sentMs;

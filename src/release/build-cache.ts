@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { BuiltRelease } from './release-ports.ts';
 
 /** What was built and passed its tests, by key, and which was in force last. */
@@ -10,8 +10,9 @@ export interface BuildCache {
   /** What was proved about the results of tools under a release (its policy's digest), by the tool's digest. */
   readProofs(digest: string): Promise<Readonly<Record<string, boolean>>>;
   writeProofs(digest: string, proofs: Readonly<Record<string, boolean>>): Promise<void>;
-  readLast(): Promise<LastGood | undefined>;
-  writeLast(last: LastGood): Promise<void>;
+  /** What was in force last of the policy in `folder`: gateways that share a cache do not resume each other's. */
+  readLast(folder: string): Promise<LastGood | undefined>;
+  writeLast(folder: string, last: LastGood): Promise<void>;
 }
 
 /** The release that was in force last, so that a start with broken sources can resume it. */
@@ -66,14 +67,18 @@ export function openBuildCache(path: string): BuildCache {
     async writeProofs(digest, proofs) {
       await put(proofsName(digest), Buffer.from(JSON.stringify(proofs)));
     },
-    async readLast() {
-      const content = await get('last-good');
+    async readLast(folder) {
+      const content = await get(lastName(folder));
       return content === undefined ? undefined : (JSON.parse(content.toString()) as LastGood);
     },
-    async writeLast(last) {
-      await put('last-good', Buffer.from(JSON.stringify(last)));
+    async writeLast(folder, last) {
+      await put(lastName(folder), Buffer.from(JSON.stringify(last)));
     },
   };
+}
+
+function lastName(folder: string): string {
+  return `${sha256(Buffer.from(resolve(folder))).slice(0, 16)}.last-good`;
 }
 
 function proofsName(digest: string): string {

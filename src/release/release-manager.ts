@@ -202,7 +202,7 @@ class FolderReleases implements ReleaseManager {
   /** At a start with broken sources: what was in force last, where it is kept. */
   async #resume(because: string): Promise<void> {
     try {
-      const last = await this.#cache?.readLast();
+      const last = await this.#cache?.readLast(this.#options.source.path);
       const built = last && (await this.#cache?.read(last.key));
       if (last === undefined || built === undefined) return;
       await this.#activate(built, { digest: last.digest as Digest, testsDigest: 'sha256:' as Digest }, [], last.commit);
@@ -215,7 +215,7 @@ class FolderReleases implements ReleaseManager {
   async #remember(key: string, source: PolicySource, commit: string | null, built: BuiltRelease | undefined): Promise<void> {
     try {
       if (built !== undefined) await this.#cache?.write(key, built);
-      await this.#cache?.writeLast({ key, digest: source.digest, commit });
+      await this.#cache?.writeLast(this.#options.source.path, { key, digest: source.digest, commit });
     } catch (thrown) {
       // The release is in force all the same; the next start compiles it again.
       this.#tell({
