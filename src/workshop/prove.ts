@@ -8,11 +8,11 @@ import type { CatalogueRow } from './matrix.ts';
 import { sampleArguments } from './narrow-schema.ts';
 import type { RegoFiles, RegoTools } from './rego-tools.ts';
 import { readRuleBook, type RuleBook } from './rule-sets.ts';
-import { clausesOf, modelOf, type Clause } from './satisfy.ts';
+import { clausesOf, modelOf, variantsOf, type Clause, type Domain } from './satisfy.ts';
 import { speaksOf, type Statement } from './statements.ts';
 import { wholeInput, type ToolQuestion } from './tool-question.ts';
 import { verdictsOf, type Verdict } from './verdict.ts';
-import { withSchema } from './with-schema.ts';
+import { domainOf, withSchema } from './with-schema.ts';
 
 export interface Proof {
   readonly name: string;
@@ -93,12 +93,13 @@ async function proofOf(
       open.push({ server, tool, effect: null, words: book?.obstacle ?? 'it was not analysed' });
       continue;
     }
+    const domain = domainOf(row.inputSchema);
     for (const effect of effects.filter((one) => !statement.only.includes(one))) {
       const possible = whenPossible(effect, verdict, row, statement);
       if (possible.op === 'false') continue;
-      const clauses = clausesOf(and([kinds, possible]));
+      const clauses = clausesOf(and([kinds, possible]), domain);
       if (clauses?.length === 0) continue;
-      const found = await search([...understood(possible), ...(clauses ?? [])], statement, row, question, decide);
+      const found = await search([...understood(possible, domain), ...(clauses ?? [])], statement, row, question, decide);
       if (found !== undefined) return { ...base, outcome: 'broken', counterexample: { server, tool, ...found }, open: [] };
       open.push({ server, tool, effect, words: inWords(possible) });
     }
@@ -133,9 +134,9 @@ function whenPossible(effect: Effect, verdict: Verdict, { inputSchema }: Catalog
 const kinds: Formula = { op: 'is', atom: { test: 'oneOf', path: ['identity', 'kind'], values: ['user', 'service'] } };
 
 /** Ways in which the part that is understood can hold: what is not, is tried. */
-function understood(formula: Formula): readonly Clause[] {
+function understood(formula: Formula, domain: Domain): readonly Clause[] {
   const rest = rewrite(formula, (leaf) => (leaf.op === 'opaque' || leaf.op === 'notOpaque' ? always : undefined));
-  return clausesOf(and([kinds, rest])) ?? [];
+  return clausesOf(and([kinds, rest]), domain) ?? [];
 }
 
 /** Counted by the gateway, so never excluded here. */
@@ -165,12 +166,15 @@ async function search(
     question,
     question.given?.['arguments'] === undefined ? more : { ...more, arguments: question.given['arguments'] },
   );
+  const domain = domainOf(inputSchema);
   const tried = new Set<string>();
-  for (const clause of [...clauses].sort((a, b) => a.length - b.length)) {
-    const input = modelOf(clause, start);
-    const text = input && canonical(input);
-    if (input === undefined || text === undefined || tried.has(text)) continue;
-    if (check?.(input['arguments']) !== undefined) continue;
+  const byLength = [...clauses].sort((a, b) => a.length - b.length);
+  const models = byLength.map((clause) => modelOf(clause, start, domain)).filter((model) => model !== undefined);
+  // First what the clauses say, then what their text lets one guess.
+  const variants = byLength.flatMap((clause) => variantsOf(clause, modelOf(clause, start, domain) ?? start, domain));
+  for (const input of [...models, ...variants]) {
+    const text = canonical(input);
+    if (tried.has(text) || check?.(input['arguments']) !== undefined) continue;
     tried.add(text);
     const effect = await decide(JSON.stringify(input));
     if (!only.includes(effect)) return { effect, input };
