@@ -39,10 +39,7 @@ const asserted = async (text: string): Promise<Ended> => {
   return policy('assert', 'statements.yaml', '--tools', 'tools.yaml', '--json');
 };
 
-test('explain tells what fired and what was false, as text and as JSON', async () => {
-  const text = await policy('explain', '--input', 'input.json');
-  assert.deepEqual([text.code, text.stderr], [0, '']);
-  assert.match(text.stdout, /policies\/rules\/access\/prompt_grant\.rego:16 {2}input\.target\.kind == "prompt"/);
+test('explain tells what fired and what was false', async () => {
   const json = await policy('explain', '--input', 'input.json', '--json');
   const explained = JSON.parse(json.stdout) as { fired: { rule: string }[]; decision: { effect: string } };
   assert.deepEqual([explained.decision.effect, explained.fired.map((one) => one.rule)], ['allow', ['access/tool_grant']]);
@@ -54,10 +51,7 @@ test('explain says plainly that a recorded decision has no input to explain', as
   assert.match(stderr, /holds the digest of its input, not the input; give the input with `--input`/);
 });
 
-test('matrix is written in each form', async () => {
-  const csv = await policy('matrix', '--tools', 'tools.yaml', '--format', 'csv');
-  assert.match(csv.stdout, /^role,server,tool,labels,effect,rules,when,unless\r\n/);
-  assert.match(csv.stdout, /engineering,memory,delete_entities,destructive,needs approval,approval\/destructive,/);
+test('matrix takes roles from a file and writes a page', async () => {
   await writeFile(join(folder, 'roles.yaml'), 'analysts: { groups: [support] }\n');
   const html = await policy('matrix', '--tools', 'tools.yaml', '--roles', 'roles.yaml', '--format', 'html', '--output', 'matrix.html');
   assert.equal(html.code, 0);
@@ -78,7 +72,7 @@ test('matrix --diff compares a Git revision with a folder', async () => {
   assert.deepEqual([wrong.code, /`no-such-revision` is no folder, and no Git revision/.test(wrong.stderr)], [2, true]);
 });
 
-test('assert exits 0 for what holds, 1 for what is broken, 5 for what is undecided, 2 for what is misspelt', async () => {
+test('assert exits 0 for what holds, 1 for what is broken, 5 for what is undecided', async () => {
   const statement = (who: string, only: string): string =>
     `version: 1\nstatements:\n  - { name: one, who: { groups: [${who}] }, tools: { labels: [destructive] }, only: [${only}] }\n`;
   const holds = await asserted(statement('contractors', 'deny'));
@@ -90,10 +84,9 @@ test('assert exits 0 for what holds, 1 for what is broken, 5 for what is undecid
   await writeFile(join(folder, 'counterexample.json'), JSON.stringify(proof.counterexample.input));
   const explained = await policy('explain', '--input', 'counterexample.json');
   assert.match(explained.stdout, /^gateway\/call: require_approval\n/);
+  assert.match(explained.stdout, /policies\/rules\/access\/prompt_grant\.rego:16 {2}input\.target\.kind == "prompt"/);
   const undecided = await asserted('version: 1\nstatements:\n  - { name: none, tools: { name: x }, only: [deny] }\n');
   assert.equal(undecided.code, 5);
-  const misspelt = await asserted('version: 1\nstatements:\n  - { name: none, only: [denied] }\n');
-  assert.equal(misspelt.code, 2);
 });
 
 test('without tools there is nothing to say', async () => {

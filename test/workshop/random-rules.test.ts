@@ -76,7 +76,7 @@ const call = fc.record(
 );
 /** Another one looks at other rules: `FC_SEED=7 node --test …`. */
 const seed = Number(process.env['FC_SEED'] ?? 20_261_121);
-const toolCount = 60;
+const toolCount = 30;
 
 let opa: Opa;
 before(() => void (opa = new Opa()));
@@ -169,7 +169,7 @@ test(
       context.diagnostic(
         `${changed} of ${toolCount} narrowed, ${refused} calls refused; ${count('holds')} proved, ${count('broken')} broken, ${count('unknown')} unknown`,
       );
-      assert.ok(changed >= 5 && refused >= 100 && count('holds') >= 5 && count('broken') >= 40, 'enough was looked at');
+      assert.ok(changed >= 5 && refused >= 100 && count('holds') >= 3 && count('broken') >= 20, 'enough was looked at');
     } finally {
       await release.engine.close();
     }
