@@ -1,6 +1,6 @@
 import { EvaluationFault } from './fault.ts';
 import { topLevelInteger } from './input-time.ts';
-import { sprintfText } from './sprintf.ts';
+import { quickBuiltins } from './quick-builtins.ts';
 
 /**
  * OPA's own builtins: arguments and answer are Rego terms as text (JSON, and sets), time is in nanoseconds; `undefined` where the call is
@@ -30,41 +30,25 @@ const refused: ReadonlySet<string> = new Set([
   'io.jwt.encode_sign_raw',
 ]);
 
-/** What JavaScript answers exactly as Go does; `undefined` hands the call on to OPA. */
-const quick: Readonly<Record<string, BuiltinCall>> = {
-  'time.now_ns': (_args, evaluation) => nowOf(evaluation.inputJson),
-  sprintf: ([format = '', values = '']) => sprintfText(format, values),
-};
-
-/** Builtins that never need OPA itself. */
-const complete: ReadonlySet<string> = new Set(['time.now_ns']);
-
 /**
  * The calls for the builtins that a module asks for, in the order of `needs`.
  * @throws EvaluationFault `error` that names each builtin that nobody serves
  */
 export function bindBuiltins(needs: readonly string[], source: BuiltinSource | undefined): BuiltinCall[] {
-  const missing = needs.filter((name) => refused.has(name) || !(complete.has(name) || source?.names.has(name)));
+  const missing = needs.filter((name) => refused.has(name) || !(Object.hasOwn(quickBuiltins, name) || source?.names.has(name)));
   if (missing.length > 0) {
     const names = missing.map((name) => `\`${name}\``).join(', ');
     throw new EvaluationFault('error', `the release needs builtins that are not served here: ${names}; write the rule without them`);
   }
   let opa: BuiltinCaller | undefined;
   return needs.map((name) => {
-    const first = quick[name];
+    const first = quickBuiltins[name];
     return (args, evaluation) => {
       const answer = first?.(args, evaluation);
-      if (answer !== undefined) return answer;
+      if (answer !== undefined) return answer ?? undefined;
       opa ??= source?.caller();
       if (opa === undefined) throw new EvaluationFault('error', `builtin \`${name}\` is not served here`);
       return opa(name, args, BigInt(topLevelInteger(evaluation.inputJson, 'at_ns') ?? 0));
     };
   });
-}
-
-/** The input's time. Without one `time.now_ns` fails the evaluation: an undefined time would pass under `not`. */
-function nowOf(inputJson: string): string {
-  const now = topLevelInteger(inputJson, 'at_ns');
-  if (now === undefined) throw new EvaluationFault('error', 'the policy asks for the time and the input has no `at_ns`');
-  return now;
 }

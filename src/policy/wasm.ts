@@ -1,6 +1,7 @@
 import * as sdk from '@open-policy-agent/opa-wasm';
 import { bindBuiltins, type BuiltinCall, type BuiltinSource } from './builtins.ts';
 import { asFault, EvaluationFault } from './fault.ts';
+import { ResultTexts } from './result-text.ts';
 
 const pageBytes = 65_536;
 
@@ -70,6 +71,7 @@ export function loadWasmPolicy(options: WasmPolicyOptions): WasmPolicy {
   let calls: Map<number, BuiltinCall> | undefined;
   let evaluation = { inputJson: '' };
   let spoilt = false;
+  const results = new ResultTexts();
 
   /** The memory as it is now: growing detaches every earlier view. */
   const view = (): Buffer => (bytes.buffer === memory.buffer ? bytes : (bytes = Buffer.from(memory.buffer)));
@@ -159,22 +161,14 @@ export function loadWasmPolicy(options: WasmPolicyOptions): WasmPolicy {
         abi.opa_eval_ctx_set_data(context, policy.dataAddr);
         abi.opa_eval_ctx_set_entrypoint(context, id);
         abi.eval(context);
-        const result = text(abi.opa_json_dump(abi.opa_eval_ctx_get_result(context)));
+        const result = results.json(text(abi.opa_value_dump(abi.opa_eval_ctx_get_result(context))));
         spoilt = false;
-        return resultOf(result);
+        return result;
       } catch (thrown) {
         throw asFault(thrown);
       }
     },
   };
-}
-
-/** `[{"result":X}]` to X. The set of results has one member or none for an entrypoint. */
-function resultOf(text: string): string | undefined {
-  if (text === '[]') return undefined;
-  if (!text.startsWith('[{"result":') || !text.endsWith('}]'))
-    throw new EvaluationFault('error', 'the module gave something that is no result set');
-  return text.slice(11, -2);
 }
 
 function bound(idByName: Readonly<Record<string, number>>, source: BuiltinSource | undefined): Map<number, BuiltinCall> {

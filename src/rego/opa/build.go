@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -96,9 +94,10 @@ func (l *loaded) link(p *program, q *buildQuery) ([]byte, error) {
 	b := *l.bundle
 	b.Modules = slices.Clone(b.Modules)
 	b = b.Copy()
-	c := compile.New().WithTarget(compile.TargetWasm).WithBundle(&b).WithEntrypoints(q.Entrypoints...).
+	c := compile.New().WithBundle(&b).WithEntrypoints(q.Entrypoints...).
 		WithCapabilities(l.caps).WithPruneUnused(true).WithRevision(q.Revision).WithRegoVersion(ast.DefaultRegoVersion)
-	if err := c.Build(context.Background()); err != nil {
+	policy, err := planBundle(c)
+	if err != nil {
 		return nil, err
 	}
 	if l.compiler == nil {
@@ -106,17 +105,19 @@ func (l *loaded) link(p *program, q *buildQuery) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return c.Bundle().WasmModules[0].Raw, nil
+	if err := likeInterpreter(policy); err != nil {
+		return nil, err
+	}
+	return assemble(policy, l.caps)
 }
 
 // adopt takes over the compiled modules of the bundle compiler, which does not export them: compiling them again would be a third of a
 // build. Where OPA has renamed the field, they are compiled again.
 func (l *loaded) adopt(p *program, c *compile.Compiler) error {
-	field := reflect.ValueOf(c).Elem().FieldByName("compiler")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[*ast.Compiler]() || field.IsNil() {
+	compiler, ok := hiddenField[ast.Compiler](c, "compiler")
+	if !ok {
 		return l.compile(p)
 	}
-	compiler := (*ast.Compiler)(field.UnsafePointer())
 	if errs := ast.CheckPathConflicts(compiler, l.hasData); len(errs) > 0 {
 		return errs
 	}

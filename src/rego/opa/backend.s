@@ -1,0 +1,1 @@
+// Empty: it lets backend.go declare functions without bodies.
