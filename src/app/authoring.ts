@@ -5,8 +5,6 @@ import type { AuthoringTools, EngineReport, EvalReport, FormatReport, TestOption
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
-import { loadWasmPolicy } from '../policy/wasm.ts';
-import { createBuiltinCaller } from '../rego/builtins.ts';
 import { describeFaults, RegoError, Opa } from '../rego/opa.ts';
 import { readGoldenCases, type GoldenCase } from '../release/golden-cases.ts';
 import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
@@ -20,6 +18,7 @@ import type { PolicyRepository } from '../workshop/ports.ts';
 import { startRepository } from '../workshop/start-repository.ts';
 import { compareTests, type EngineTools } from '../workshop/two-engines.ts';
 import { unifiedDiff } from '../workshop/unified-diff.ts';
+import { engineTools } from './engine-tools.ts';
 import { build, programOf, shown, withSource } from './policy.ts';
 
 const maxMemoryBytes = 256 * 1_048_576;
@@ -155,27 +154,6 @@ async function compareCases(
   return {
     cases: cases.length,
     differences: await compareGoldenCases(opa, engines, { ...built, files: source.files, entrypoints: asked }, cases),
-  };
-}
-
-async function engineTools(opa: Opa): Promise<EngineTools> {
-  const names = new Set((await opa.version()).builtins);
-  const module = await opa.module();
-  const caller = createBuiltinCaller(module, { notation: 'rego' });
-  const compiled = new WeakMap<Uint8Array, WebAssembly.Module>();
-  return {
-    build: (query) => opa.build(query),
-    async load(wasm, dataJson, wanted) {
-      const policyModule = compiled.get(wasm) ?? (await WebAssembly.compile(wasm));
-      compiled.set(wasm, policyModule);
-      return loadWasmPolicy({
-        module: policyModule,
-        dataJson,
-        entrypoints: wanted,
-        maxMemoryBytes,
-        builtins: { names, caller: () => caller },
-      });
-    },
   };
 }
 

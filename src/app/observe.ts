@@ -77,7 +77,9 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
     identityEvent: (event) => log.write(event.kind === 'keys.failed' ? 'warn' : 'info', event.kind, { ...event }),
     onRelease: (event) => {
       if (event.kind === 'refused') metrics.releaseLoadFailed();
-      log.write(event.kind === 'refused' || event.kind === 'unwatched' ? 'error' : 'info', `release.${event.kind}`, { ...event });
+      if (event.kind === 'culprit') metrics.slowRule(event.rule);
+      const isTrouble = event.kind === 'refused' || event.kind === 'unwatched' || event.kind === 'culprit';
+      log.write(isTrouble ? 'error' : 'info', `release.${event.kind}`, { ...event });
       if (event.kind === 'activated' || event.kind === 'resumed') for (const listener of listeners) listener();
     },
     onWorkerEnd: ({ reason, message }) => log.warn('policy.worker_ended', { reason, message }),

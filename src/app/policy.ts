@@ -8,12 +8,15 @@ import type { Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
-import { Opa, type Build, type Program } from '../rego/opa.ts';
+import { Opa, RegoError, type Build, type Program } from '../rego/opa.ts';
 import { servedBuiltins } from '../rego/served-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
 import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
 import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
+import { compareTests } from '../workshop/two-engines.ts';
+import { engineTools } from './engine-tools.ts';
+import { RuleTimer } from './time-rule.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -70,7 +73,10 @@ export function shown(folder: string): string {
 
 /** The release of a folder, compiled as it is for the gateway. */
 export async function build(opa: Opa, source: PolicySource, folders: PolicyFolders, entries: readonly Entrypoint[]): Promise<Build> {
-  return opa.build({ ...programOf(source, folders, false), entrypoints: entries, ignore: ['*_test.rego'] });
+  const program = programOf(source, folders, false);
+  // What reaches outside is refused by name and place, also where the policy pins no capabilities of its own.
+  const capabilities = program.capabilities ?? (await opa.capabilities()).text;
+  return opa.build({ ...program, capabilities, entrypoints: entries, ignore: ['*_test.rego'] });
 }
 
 export interface ReleaseOptions {
@@ -81,17 +87,26 @@ export interface ReleaseOptions {
 }
 
 /** The release manager over the configured folder: OPA compiles and tests, the WASM engine evaluates. */
-export function openReleases({ config, compiler, onEvent, onWorkerEnd }: ReleaseOptions): Promise<ReleaseManager> {
-  const folders = { policy: config.path, tests: config.tests };
-  return createReleaseManager({
-    source: { kind: 'folder', path: config.path, testsPath: config.run_tests ? config.tests : undefined },
+export async function openReleases({ config, compiler, onEvent, onWorkerEnd }: ReleaseOptions): Promise<ReleaseManager> {
+  const { bundle } = config;
+  const folders = { policy: bundle ?? config.path, tests: config.tests };
+  const ruleTimer = new RuleTimer();
+  const manager = await createReleaseManager({
+    source: {
+      kind: bundle === undefined ? 'folder' : 'bundle',
+      path: folders.policy,
+      testsPath: config.run_tests ? config.tests : undefined,
+    },
     build: (source, entries) => compiler.use((opa) => build(opa, source, folders, entries)),
     ...(config.run_tests ? { test: (source: PolicySource) => compiler.use((opa) => runTests(opa, source, folders)) } : {}),
-    createEngine: (module, dataJson) =>
+    readData: (source) => compiler.use((opa) => dataOf(opa, source)),
+    timeRule: ruleTimer.time,
+    createEngine: (module, dataJson, isTrial = false) =>
       createPolicyEngine({
         module,
         dataJson,
-        workers: config.workers,
+        workers: isTrial ? 1 : config.workers,
+        ...(isTrial ? { spares: 0 } : {}),
         maxMemoryBytes: config.memory_mb * mebibyte,
         onWorkerEnd,
         builtins: { names: servedBuiltins, callerUrl: workerUrl(import.meta.url, '../rego/builtins').href },
@@ -102,6 +117,23 @@ export function openReleases({ config, compiler, onEvent, onWorkerEnd }: Release
     watch: config.watch,
     onEvent,
   });
+  return {
+    current: () => manager.current(),
+    status: () => manager.status(),
+    reload: () => manager.reload(),
+    close: async () => {
+      await manager.close();
+      await ruleTimer.close();
+    },
+  };
+}
+
+/** The data document of files that OPA mounts by folder. */
+async function dataOf(opa: Opa, source: PolicySource): Promise<string> {
+  const { result } = await opa.eval({ files: source.files, bundle: true, query: 'data' });
+  const data = /^\[\{"expressions":\[\{"value":(.*),"text":"data"/s.exec(result)?.[1];
+  if (data === undefined) throw new GatewayError('policy.invalid', 'the data of the bundle cannot be read');
+  return data;
 }
 
 async function runTests(opa: Opa, source: PolicySource, folders: PolicyFolders): Promise<string | undefined> {
@@ -109,11 +141,31 @@ async function runTests(opa: Opa, source: PolicySource, folders: PolicyFolders):
   return answer.exit_code === 0 ? undefined : answer.text;
 }
 
+/**
+ * Runs the tests, golden cases included, in OPA's interpreter and in the engine.
+ * @throws GatewayError `policy.invalid` when one fails, or ends otherwise in the other
+ */
+async function passBoth(opa: Opa, source: PolicySource, folders: PolicyFolders): Promise<void> {
+  const answer = await opa.test({ ...programOf(source, folders, true, true) });
+  if (answer.exit_code !== 0) throw new GatewayError('policy.invalid', `the policy's tests fail; fix them or the rules: ${answer.text}`);
+  const repository = { ...source, policyFolder: shown(folders.policy), testsFolder: shown(folders.tests) };
+  const compared = compareTests(await engineTools(opa), repository, answer.results).catch((error: unknown) => {
+    // Tests that replace a builtin compile for the interpreter alone; the golden cases stand for them.
+    if (error instanceof RegoError && error.kind === 'rego') return { differences: [] };
+    throw error;
+  });
+  const [first] = (await compared).differences;
+  if (first === undefined) return;
+  const words = `test \`${first.name}\` of \`${first.file}\` is ${first.interpreter} in OPA and ${first.wasm} in the engine`;
+  throw new GatewayError('policy.invalid', `${words}; write the rule otherwise, docs/reference/rego-in-wasm.md says what differs`);
+}
+
 /** `castellan policy build`; what authors use besides is in `authoring.ts`. */
 export const policyTools: PolicyTools = {
   build: (folders, output) =>
     withSource(folders, async (opa, source) => {
       const built = await build(opa, source, folders, entrypointsOf(source));
+      await passBoth(opa, source, folders);
       const commit = await gitCommit(folders.policy);
       const release = `${commit === null ? 'local' : commit.replace(/^(.{12})[0-9a-f]*/, '$1')}@${source.digest.slice('sha256:'.length, 'sha256:'.length + 12)}`;
       const facts = {

@@ -4,7 +4,7 @@ import { GatewayError } from '../model/errors.ts';
 import { compileFiller } from '../model/validate.ts';
 import { checkAccess, type KnownNames } from './check-access.ts';
 import { checkEndpoints } from './check-endpoints.ts';
-import { checkLimits } from './check-limits.ts';
+import { checkLimits, checkPolicySource } from './check-limits.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 import { readDocument, type ConfigDocument } from './document.ts';
 import { pathText, type Problem } from './problem.ts';
@@ -48,7 +48,8 @@ export function loadConfig(path: string, env: Readonly<Record<string, string | u
 
   const check = compileFiller(configSchema as Readonly<Record<string, unknown>>);
   const value = document.value;
-  const problems: Problem[] = schemaProblems(check(value), value);
+  const problems: Problem[] = checkPolicySource(value);
+  problems.push(...schemaProblems(check(value), value));
   const known = knownNames(value);
   // What fits is checked further even where something else does not fit, so that one run tells everything.
   const rest = prune(value, check);

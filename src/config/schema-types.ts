@@ -424,6 +424,10 @@ export interface PolicyConfig {
    */
   path: string;
   /**
+   * In the place of `path`: a bundle that was built elsewhere (a tar.gz of `opa build`, or a folder of its files), with a module or with Rego alone. A signature in it is not verified.
+   */
+  bundle?: string;
+  /**
    * The folder with the policy's tests.
    */
   tests: string;

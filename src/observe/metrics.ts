@@ -23,6 +23,8 @@ export interface Metrics {
   /** A call ended; `upstreamMs` is the part of `totalMs` that was spent waiting for the upstream. */
   readonly finished: (method: string, upstream: string, totalMs: number, upstreamMs: number) => void;
   readonly policyFault: (fault: string) => void;
+  /** A rule was found out that took a call's time or memory. */
+  readonly slowRule: (rule: string) => void;
   /** A request was refused before policy, with this error code. */
   readonly refused: (code: string) => void;
   readonly authFailed: (reason: string) => void;
@@ -68,6 +70,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const upstreamSeconds = histogram('upstream_seconds', 'Time that a call waited for its upstream.', slowSeconds, [upstream]);
   const addedSeconds = histogram('added_seconds', 'Time that the gateway added to a call.', fastSeconds);
   const faults = counter('policy_faults_total', 'Evaluations that failed; each is a denial.', [{ name: 'fault', max: 20 }]);
+  const slowRules = counter('policy_slow_rules_total', 'Searches that named the rule behind an evaluation that was cut off.', [
+    { name: 'rule', max: 100 },
+  ]);
   const refusals = counter('refusals_total', 'Requests that were refused before policy, by error code.', [{ name: 'code', max: 100 }]);
   const authFailures = counter('auth_failures_total', 'Tokens and keys that were refused.', [{ name: 'reason', max: 50 }]);
   const auditFailures = counter('audit_failures_total', 'Audit records that could not be made durable.');
@@ -96,6 +101,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       addedSeconds.observe(Math.max(0, totalMs - upstreamMs) / 1000);
     },
     policyFault: (fault) => faults.add(fault),
+    slowRule: (rule) => slowRules.add(rule),
     refused: (code) => refusals.add(code),
     authFailed: (reason) => authFailures.add(reason),
     auditFailed: () => auditFailures.add(),

@@ -39,6 +39,8 @@ export interface SlotEvents {
   readonly lost: (slot: WorkerSlot, why: unknown) => void;
 }
 
+/** Far beyond what a loaded machine takes to start a worker and load 64 MiB of data; a module that loops while it is loaded ends here. */
+const startLimitMs = 30_000;
 const maxYoungGenerationMb = 8;
 const maxOldGenerationMb = 64;
 
@@ -118,7 +120,12 @@ export class WorkerSlot {
 
   async #start(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
+      const limit = setTimeout(() => {
+        reject(new Error(`the module was not loaded within ${startLimitMs} ms`));
+        void this.end();
+      }, startLimitMs);
       this.#worker.once('message', (hello: Hello) => {
+        clearTimeout(limit);
         if (hello.kind === 'broken') {
           reject(new Error(hello.message));
           return;
@@ -131,6 +138,7 @@ export class WorkerSlot {
         resolve();
       });
       const lose = (why: unknown): void => {
+        clearTimeout(limit);
         reject(why instanceof Error ? why : new Error(`the policy worker ended with code ${String(why)}`));
         if (this.#ended) return;
         this.#ended = true;

@@ -20,6 +20,8 @@ export interface LastGood {
   readonly key: string;
   readonly digest: string;
   readonly commit: string | null;
+  /** Of a bundle. */
+  readonly revision?: string;
 }
 
 const hashChars = 64;

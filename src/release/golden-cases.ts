@@ -29,12 +29,15 @@ export function readGoldenCases(files: Readonly<Record<string, string>>): Golden
 }
 
 /**
- * Asks `engine` every case that needs no other data than the release's own; gives the first difference in words. The policy's own tests run
- * in OPA's interpreter: this is the proof that the compiled module answers the same.
+ * Asks every case of the engine that `engineWith` gives for the data the case lays over the release's own (none: `undefined`); gives the first
+ * difference in words. The policy's own tests run in OPA's interpreter: this is the proof that the compiled module answers the same.
  */
-export async function runGoldenCases(engine: PolicyEngine, cases: readonly GoldenCase[]): Promise<string | undefined> {
+export async function runGoldenCases(
+  engineWith: (data: JsonObject | undefined) => Promise<PolicyEngine>,
+  cases: readonly GoldenCase[],
+): Promise<string | undefined> {
   for (const { file, name, entrypoint, input, expect, data } of cases) {
-    if (data !== undefined) continue;
+    const engine = await engineWith(data);
     const given = await engine.evaluate(entrypoint as 'gateway/call', JSON.stringify(input), deadlineMs);
     const answer = given.ok ? canonical(given.answer as unknown as Json) : `${given.fault}: ${given.message}`;
     if (answer !== canonical(expect)) return `golden case \`${name}\` of \`${file}\` gives ${answer} and expects ${canonical(expect)}`;

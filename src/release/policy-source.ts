@@ -21,19 +21,28 @@ export interface PolicySource {
   readonly digest: Digest;
   /** Over tests and cases. */
   readonly testsDigest: Digest;
+  /** Present where this is a bundle that was built elsewhere. */
+  readonly bundle?: {
+    /** As its manifest has it; may be empty. */
+    readonly revision: string;
+    /** Entrypoints that its manifest says its module has. */
+    readonly entrypoints: readonly string[];
+    /** Its module; absent where it is of Rego alone. */
+    readonly wasm?: Uint8Array<ArrayBuffer>;
+  };
 }
 
-const maxFiles = 10_000;
-const maxTotalBytes = 64 * 1_048_576;
+/** Bounds of a policy folder, and of a bundle unpacked. */
+export const maxPolicyFiles = 10_000;
+export const maxPolicyBytes = 64 * 1_048_576;
 
 /**
  * Reads a policy folder and its tests. Names that begin with a dot are passed over; links are followed (a Kubernetes volume is made of
  * them).
- * @throws GatewayError `policy.invalid` when a folder cannot be read, or has no Rego, or is larger than 64 MiB or 10,000 files
+ * @throws GatewayError `policy.invalid` when a folder cannot be read, or has no Rego, or is larger than 64 MiB or 10,000 files; so with its tests
  */
 export async function readPolicySource(path: string, testsPath: string | undefined): Promise<PolicySource> {
-  const budget = { files: maxFiles, bytes: maxTotalBytes };
-  const all = await readTree(path, budget);
+  const all = texts(await readTree(path, isPolicyFile));
   const isSchema = (name: string): boolean => name.startsWith('schemas/') && name.endsWith('.json');
   const files = pick(all, isCompiled);
   if (!Object.keys(files).some((name) => name.endsWith('.rego'))) {
@@ -41,17 +50,30 @@ export async function readPolicySource(path: string, testsPath: string | undefin
   }
   const schemas = Object.fromEntries(Object.entries(pick(all, isSchema)).map(([name, text]) => [name.slice('schemas/'.length), text]));
   const capabilities = all['capabilities.json'];
-  const underTests = testsPath === undefined ? {} : await readTree(testsPath, budget);
-  const cases = pick(underTests, (name) => name.startsWith('cases/') && name.endsWith('.json'));
-  const tests = pick(underTests, (name) => isCompiled(name) && !(name in cases));
   return {
     files,
     schemas,
     capabilities,
-    tests,
-    cases,
+    ...(await readPolicyTests(testsPath)),
     digest: digestFiles(pick(all, (name) => isCompiled(name) || isSchema(name) || name === 'capabilities.json')),
-    testsDigest: digestFiles({ ...tests, ...cases }),
+  };
+}
+
+/** The tests and golden cases of a policy: nothing where there is no folder of them. @throws GatewayError `policy.invalid` */
+export async function readPolicyTests(path: string | undefined): Promise<Pick<PolicySource, 'tests' | 'cases' | 'testsDigest'>> {
+  const all = path === undefined ? {} : texts(await readTree(path, isPolicyFile));
+  const cases = pick(all, (name) => name.startsWith('cases/') && name.endsWith('.json'));
+  const tests = pick(all, (name) => isCompiled(name) && !(name in cases));
+  return { tests, cases, testsDigest: digestFiles({ ...tests, ...cases }) };
+}
+
+/** The files of a bundle that lies unpacked in a folder. @throws GatewayError `policy.invalid` */
+export async function readBundleFolder(path: string): Promise<{ files: Map<string, Uint8Array>; digest: Digest }> {
+  const isPart = (name: string): boolean => isCompiled(name) || /\.wasm$|^\.manifest$|^patch\.json$/.test(name);
+  const files = await readTree(path, (name) => isPart(name) && !/(^|\/)\.(?!manifest$)/.test(name));
+  return {
+    files,
+    digest: digestFiles(Object.fromEntries([...files].map(([name, content]) => [name, Buffer.from(content).toString('latin1')]))),
   };
 }
 
@@ -87,16 +109,24 @@ function pick(files: Readonly<Record<string, string>>, wanted: (name: string) =>
   return Object.fromEntries(Object.entries(files).filter(([name]) => wanted(name)));
 }
 
-async function readTree(root: string, budget: { files: number; bytes: number }): Promise<Record<string, string>> {
+function isPolicyFile(name: string): boolean {
+  return !/(^|\/)\./.test(name) && /\.(rego|json|ya?ml)$/.test(name);
+}
+
+function texts(files: ReadonlyMap<string, Buffer>): Record<string, string> {
+  return Object.fromEntries([...files].map(([name, content]) => [name, content.toString()]));
+}
+
+async function readTree(root: string, wanted: (name: string) => boolean): Promise<Map<string, Buffer>> {
   const names = [];
   try {
     for (const name of await readdir(root, { recursive: true })) names.push(name.replaceAll('\\', '/'));
   } catch (cause) {
     throw new GatewayError('policy.invalid', `the policy folder \`${root}\` cannot be read; check that it is there`, { cause });
   }
-  const files: Record<string, string> = {};
-  for (const name of names.sort()) {
-    if (/(^|\/)\./.test(name) || !/\.(rego|json|ya?ml)$/.test(name)) continue;
+  const files = new Map<string, Buffer>();
+  let bytes = 0;
+  for (const name of names.filter(wanted).sort()) {
     let content: Buffer;
     try {
       if (!(await stat(join(root, name))).isFile()) continue;
@@ -105,12 +135,14 @@ async function readTree(root: string, budget: { files: number; bytes: number }):
       // A file that an editor moves away while the folder is read: the watcher comes again.
       throw new GatewayError('policy.invalid', `\`${name}\` in the policy folder cannot be read`, { cause });
     }
-    budget.files--;
-    budget.bytes -= content.length;
-    if (budget.files < 0 || budget.bytes < 0) {
-      throw new GatewayError('policy.invalid', `the policy folder \`${root}\` has more than ${maxFiles} files or ${maxTotalBytes} bytes`);
+    files.set(name, content);
+    bytes += content.length;
+    if (files.size > maxPolicyFiles || bytes > maxPolicyBytes) {
+      throw new GatewayError(
+        'policy.invalid',
+        `the policy folder \`${root}\` has more than ${maxPolicyFiles} files or ${maxPolicyBytes} bytes`,
+      );
     }
-    files[name] = content.toString();
   }
   return files;
 }

@@ -9,16 +9,24 @@ import type { Evaluation, PolicyEngine } from '../model/ports.ts';
 export class ReleaseEngine implements PolicyEngine {
   readonly #open: () => Promise<PolicyEngine>;
   readonly #idleMs: number;
+  readonly #failed: (inputJson: string, fault: Evaluation<unknown>) => void;
   #inner: Promise<PolicyEngine> | undefined;
   #using = 0;
   #isRetired = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(first: PolicyEngine, open: () => Promise<PolicyEngine>, idleMs: number) {
+  /** `failed` is told of evaluations that took more time or memory than they may have. */
+  constructor(
+    first: PolicyEngine,
+    open: () => Promise<PolicyEngine>,
+    idleMs: number,
+    failed: (inputJson: string, fault: Evaluation<unknown>) => void = () => undefined,
+  ) {
     this.#inner = Promise.resolve(first);
     this.#open = open;
     this.#idleMs = idleMs;
+    this.#failed = failed;
   }
 
   async evaluate<Answer>(entry: Entrypoint, inputJson: string, deadlineMs: number): Promise<Evaluation<Answer>> {
@@ -28,7 +36,9 @@ export class ReleaseEngine implements PolicyEngine {
     try {
       this.#inner ??= this.#open();
       // The entrypoint and its answer's type go together in the port's overloads; here one body serves them all.
-      return (await (await this.#inner).evaluate(entry as 'gateway/call', inputJson, deadlineMs)) as Evaluation<never>;
+      const given = (await (await this.#inner).evaluate(entry as 'gateway/call', inputJson, deadlineMs)) as Evaluation<never>;
+      if (!given.ok && (given.fault === 'timeout' || given.fault === 'memory')) this.#failed(inputJson, given);
+      return given;
     } catch (cause) {
       this.#inner = undefined;
       const message = `the retired release could not be started again: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -1,22 +1,24 @@
 import { createHash } from 'node:crypto';
 import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { Digest, ReleaseId } from '../model/ids.ts';
+import type { Digest } from '../model/ids.ts';
 import type { ActiveRelease, InputReads } from '../model/ports.ts';
 import { openBuildCache, type BuildCache } from './build-cache.ts';
+import { readBundle } from './bundle-source.ts';
+import { CulpritSearch } from './culprit.ts';
 import { gitCommit } from './git-commit.ts';
-import { readGoldenCases, runGoldenCases, type GoldenCase } from './golden-cases.ts';
+import { readGoldenCases, type GoldenCase } from './golden-cases.ts';
 import { entrypointsOf, readPolicySource, type PolicySource } from './policy-source.ts';
+import { prebuiltRelease } from './prebuilt.ts';
 import { ReleaseEngine } from './release-engine.ts';
+import { releaseId } from './release-id.ts';
 import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
 import { resultMattersBy } from './result-proof.ts';
-import { smokeTest } from './smoke.ts';
+import { tryRelease } from './trial.ts';
 import { watchFolders } from './watch-folder.ts';
 
-const shortCommitChars = 12;
-const shortDigestChars = 12;
 /** Part of the cache's keys: a new way of storing finds nothing of the old one. */
-const cacheFormat = 1;
+const cacheFormat = 2;
 
 /**
  * Keeps the release in force in step with a folder of Rego: reads it, compiles it, runs its tests, brings it up in a new engine, asks it each
@@ -34,7 +36,7 @@ interface InForce {
   readonly release: ActiveRelease;
   readonly engine: ReleaseEngine;
   /** Without files where a kept build was resumed: then nothing can be proved about it. */
-  readonly source: Pick<PolicySource, 'digest' | 'testsDigest'> & Partial<Pick<PolicySource, 'files'>>;
+  readonly source: Pick<PolicySource, 'digest' | 'testsDigest' | 'bundle'> & Partial<Pick<PolicySource, 'files'>>;
   readonly built: BuiltRelease;
 }
 
@@ -42,6 +44,7 @@ class FolderReleases implements ReleaseManager {
   readonly #options: ReleaseManagerOptions;
   readonly #cache: BuildCache | undefined;
   readonly #engines = new Set<WeakRef<ReleaseEngine>>();
+  readonly #culprits: CulpritSearch | undefined;
   #inForce: InForce | undefined;
   #candidate: ReleaseStatus['candidate'];
   #running: Promise<void> | undefined;
@@ -52,6 +55,17 @@ class FolderReleases implements ReleaseManager {
   constructor(options: ReleaseManagerOptions) {
     this.#options = options;
     this.#cache = options.cacheDir === undefined ? undefined : openBuildCache(options.cacheDir);
+    const { timeRule } = options;
+    this.#culprits =
+      timeRule &&
+      new CulpritSearch(
+        timeRule,
+        () => this.#now(),
+        (rule, given) => {
+          if (!given.ok)
+            this.#tell({ kind: 'culprit', id: this.#inForce?.release.id ?? '', rule, fault: given.fault, message: given.message });
+        },
+      );
   }
 
   current(): ActiveRelease | undefined {
@@ -100,9 +114,9 @@ class FolderReleases implements ReleaseManager {
     if (this.#isClosed) return;
     let source: PolicySource | undefined;
     try {
-      const { path, testsPath } = this.#options.source;
-      source = await readPolicySource(path, testsPath);
-      await this.#adopt(source, await gitCommit(path));
+      const { kind, path, testsPath } = this.#options.source;
+      source = await (kind === 'bundle' ? readBundle : readPolicySource)(path, testsPath);
+      await this.#adopt(source, kind === 'bundle' ? null : await gitCommit(path));
       this.#candidate = undefined;
     } catch (thrown) {
       await this.#refuse(thrown, source);
@@ -137,6 +151,9 @@ class FolderReleases implements ReleaseManager {
   }
 
   async #build(source: PolicySource): Promise<BuiltRelease> {
+    const wasm = source.bundle?.wasm;
+    // The rules that its tests would test are not in it: the golden cases are asked of it, like of any other.
+    if (wasm !== undefined) return await prebuiltRelease(source, wasm, this.#options.readData);
     const built = await this.#options.build(source, entrypointsOf(source));
     const failed = await this.#options.test?.(source);
     if (failed !== undefined) throw new GatewayError('policy.invalid', `the policy's tests fail; fix them or the rules: ${failed}`);
@@ -150,15 +167,21 @@ class FolderReleases implements ReleaseManager {
     commit: string | null,
   ): Promise<void> {
     const module = await WebAssembly.compile(built.wasm);
-    const open = async (): ReturnType<ReleaseManagerOptions['createEngine']> => this.#options.createEngine(module, built.data);
+    const { createEngine } = this.#options;
+    const open = async (): ReturnType<typeof createEngine> => createEngine(module, built.data);
     const inner = await open();
-    const engine = new ReleaseEngine(inner, open, this.#options.retireIdleMs ?? 30_000);
+    let isTried = false;
+    const engine = new ReleaseEngine(inner, open, this.#options.retireIdleMs ?? 30_000, (inputJson, given) => {
+      if (isTried && source.files !== undefined) void this.#culprits?.search({ files: source.files, ...built }, inputJson, given);
+    });
     const entries = entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry));
-    const fault = (await smokeTest(engine, entries)) ?? (await runGoldenCases(engine, goldenCases));
+    const over = async (dataJson: string): ReturnType<typeof createEngine> => createEngine(module, dataJson, true);
+    const fault = await tryRelease(engine, built.data, over, entries, goldenCases);
     if (fault !== undefined || this.#isClosed) {
       await engine.close();
       throw new GatewayError('policy.invalid', fault ?? 'the gateway is stopping');
     }
+    isTried = true;
     for (const known of this.#engines) if (known.deref() === undefined) this.#engines.delete(known);
     this.#engines.add(new WeakRef(engine));
     const replaced = this.#inForce?.engine;
@@ -166,7 +189,7 @@ class FolderReleases implements ReleaseManager {
     replaced?.retire();
   }
 
-  #release(built: BuiltRelease, engine: ReleaseEngine, { digest, files }: InForce['source'], commit: string | null): ActiveRelease {
+  #release(built: BuiltRelease, engine: ReleaseEngine, { digest, files, bundle }: InForce['source'], commit: string | null): ActiveRelease {
     const reads = new Map(Object.entries(built.entrypoints).map(([entry, info]) => [entry, readKeys(info.reads)]));
     const { partial } = this.#options;
     const kept = {
@@ -175,7 +198,7 @@ class FolderReleases implements ReleaseManager {
     };
     const resultMatters = partial && files && resultMattersBy(built, files, partial, kept);
     return {
-      id: releaseId(digest, commit),
+      id: releaseId(digest, commit, bundle?.revision),
       digest,
       commit,
       loadedAtMs: this.#now(),
@@ -205,8 +228,10 @@ class FolderReleases implements ReleaseManager {
       const last = await this.#cache?.readLast(this.#options.source.path);
       const built = last && (await this.#cache?.read(last.key));
       if (last === undefined || built === undefined) return;
-      await this.#activate(built, { digest: last.digest as Digest, testsDigest: 'sha256:' as Digest }, [], last.commit);
-      this.#tell({ kind: 'resumed', id: releaseId(last.digest, last.commit), digest: last.digest, because });
+      const { digest, commit, revision } = last;
+      const bundle = revision === undefined ? {} : { bundle: { revision, entrypoints: [] } };
+      await this.#activate(built, { digest: digest as Digest, testsDigest: 'sha256:' as Digest, ...bundle }, [], commit);
+      this.#tell({ kind: 'resumed', id: releaseId(digest, commit, revision), digest, because });
     } catch (thrown) {
       this.#tell({ kind: 'refused', message: `the last good release cannot be resumed: ${String(thrown)}` });
     }
@@ -215,7 +240,12 @@ class FolderReleases implements ReleaseManager {
   async #remember(key: string, source: PolicySource, commit: string | null, built: BuiltRelease | undefined): Promise<void> {
     try {
       if (built !== undefined) await this.#cache?.write(key, built);
-      await this.#cache?.writeLast(this.#options.source.path, { key, digest: source.digest, commit });
+      await this.#cache?.writeLast(this.#options.source.path, {
+        key,
+        digest: source.digest,
+        commit,
+        ...(source.bundle === undefined ? {} : { revision: source.bundle.revision }),
+      });
     } catch (thrown) {
       // The release is in force all the same; the next start compiles it again.
       this.#tell({
@@ -251,11 +281,4 @@ function readKeys(paths: readonly (readonly string[])[] | null): InputReads | nu
     else known.add(member);
   }
   return reads;
-}
-
-/** `<commit or local>[-dirty]@<digest>`, both shortened. */
-function releaseId(digest: string, commit: string | null): ReleaseId {
-  const [hash = 'local', dirty] = commit?.split('-') ?? [];
-  const short = digest.slice('sha256:'.length, 'sha256:'.length + shortDigestChars);
-  return `${hash.slice(0, shortCommitChars)}${dirty === undefined ? '' : `-${dirty}`}@${short}` as ReleaseId;
 }

@@ -1,6 +1,7 @@
 import type { Entrypoint } from '../model/decision.ts';
 import type { Digest } from '../model/ids.ts';
 import type { ActiveRelease, PolicyEngine } from '../model/ports.ts';
+import type { TimeRule } from './culprit.ts';
 import type { PolicySource } from './policy-source.ts';
 
 /** A compiled policy. `Build` of `src/rego` has what it takes. */
@@ -23,15 +24,20 @@ export type PartialEvaluation = (query: {
 }) => Promise<readonly (readonly { readonly outcome: string }[])[]>;
 
 export interface ReleaseManagerOptions {
-  readonly source: { readonly kind: 'folder'; readonly path: string; readonly testsPath?: string | undefined };
+  /** A folder of Rego, or a bundle that was built elsewhere: a file or a folder. */
+  readonly source: { readonly kind: 'folder' | 'bundle'; readonly path: string; readonly testsPath?: string | undefined };
   /** Compiles with these entrypoints. Throws with words that name file and line. */
   readonly build: (source: PolicySource, entrypoints: readonly Entrypoint[]) => Promise<BuiltRelease>;
   /** Runs the policy's own tests: `undefined` when they pass, else their report. Absent: none are run. */
   readonly test?: ((source: PolicySource) => Promise<string | undefined>) | undefined;
   /** Lets the release say which results need no judging (`ActiveRelease.resultMatters`). Absent: all are judged. */
   readonly partial?: PartialEvaluation | undefined;
-  /** Brings a compiled release up. */
-  readonly createEngine: (module: WebAssembly.Module, dataJson: string) => Promise<PolicyEngine>;
+  /** The data document of a bundle with a module, as JSON text, where it has more than a `data.json`. Absent: such a bundle is refused. */
+  readonly readData?: ((source: PolicySource) => Promise<string>) | undefined;
+  /** Brings a compiled release up; for a moment only where `isTrial`. */
+  readonly createEngine: (module: WebAssembly.Module, dataJson: string, isTrial?: boolean) => Promise<PolicyEngine>;
+  /** Names the rule behind a call that took too long or too much memory ({@link CulpritSearch}). Absent: none is named. */
+  readonly timeRule?: TimeRule | undefined;
   /** What the compiler is, so that a cached build of another one is not used; such as OPA's version. */
   readonly compiler?: string | undefined;
   /** Folder for compiled releases; absent: compiled at each start. */
@@ -54,6 +60,7 @@ export type ReleaseEvent =
   | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly because: string }
   | { readonly kind: 'relabelled'; readonly id: string }
   | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'culprit'; readonly id: string; readonly rule: string; readonly fault: string; readonly message: string }
   | { readonly kind: 'unwatched'; readonly message: string };
 
 export interface ReleaseStatus {

@@ -1,7 +1,8 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { statSync, watch, type FSWatcher } from 'node:fs';
+import { dirname } from 'node:path';
 
 /**
- * Calls `changed` once a folder has been quiet for `debounceMs` after a change, and in any case each `recheckMs`: file events get lost (network
+ * Calls `changed` once a folder, or the folder of a file, has been quiet for `debounceMs` after a change, and in any case each `recheckMs`: file events get lost (network
  * volumes, bind mounts, an exhausted limit of watches). Gives a function that stops it. Neither keeps the process alive.
  */
 export function watchFolders(
@@ -18,7 +19,9 @@ export function watchFolders(
   const watchers: FSWatcher[] = [];
   for (const path of paths) {
     try {
-      const watcher = watch(path, { recursive: true, persistent: false }, touched);
+      // A file is mostly replaced and not written to, which only its folder tells.
+      const isFolder = statSync(path).isDirectory();
+      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, touched);
       watcher.on('error', (error) => {
         watcher.close();
         unwatched(path, error);

@@ -282,6 +282,11 @@ export const badFiles: readonly BadFile[] = [
     ],
   },
   {
+    name: 'a policy from two places',
+    yaml: 'version: 1\npolicy:\n  path: policies\n  bundle: policies\n',
+    says: ['4:11: policy.bundle: stands in the place of `policy.path`; remove one of them'],
+  },
+  {
     name: 'a store of no kind, of two, and of another database',
     yaml: 'version: 1\nstore: {}\n',
     says: ['2:1: store: needs exactly one of `sqlite` and `postgres`; none is there'],
