@@ -12,7 +12,7 @@ export type BuiltinCaller = (name: string, args: readonly string[], nowNs: bigin
 export interface BuiltinSource {
   /** What {@link BuiltinSource.caller} serves. */
   readonly names: ReadonlySet<string>;
-  /** Called once, when a builtin is first needed: OPA itself takes a third of a second to start. */
+  /** Called once, when a builtin is first needed, or before where it surely will be: OPA itself takes a third of a second to start. */
   readonly caller: () => BuiltinCaller;
 }
 
@@ -31,7 +31,8 @@ const refused: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The calls for the builtins that a module asks for, in the order of `needs`.
+ * The calls for the builtins that a module asks for, in the order of `needs`. Without a source those are served that JavaScript answers, and
+ * a call that it leaves to OPA fails the evaluation.
  * @throws EvaluationFault `error` that names each builtin that nobody serves
  */
 export function bindBuiltins(needs: readonly string[], source: BuiltinSource | undefined): BuiltinCall[] {
@@ -40,7 +41,8 @@ export function bindBuiltins(needs: readonly string[], source: BuiltinSource | u
     const names = missing.map((name) => `\`${name}\``).join(', ');
     throw new EvaluationFault('error', `the release needs builtins that are not served here: ${names}; write the rule without them`);
   }
-  let opa: BuiltinCaller | undefined;
+  // A policy that will call OPA has it at hand before it decides: a call that waited for its start would hold up the others behind it.
+  let opa = needs.some((name) => !Object.hasOwn(quickBuiltins, name)) ? source?.caller() : undefined;
   return needs.map((name) => {
     const first = quickBuiltins[name];
     return (args, evaluation) => {

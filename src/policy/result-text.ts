@@ -4,6 +4,8 @@ import { jsonOfRego } from './rego-write.ts';
 
 const maxKept = 512;
 const maxKeptChars = 4_096;
+/** A decision has a few hundred characters, a list of thousands of tools some 100,000; more only keeps others waiting. */
+const maxResultChars = 4 * 1_048_576;
 const start = '{{"result": ';
 
 /**
@@ -21,6 +23,8 @@ export class ResultTexts {
     if (results === 'set()') return undefined;
     if (!results.startsWith(start) || !results.endsWith('}}'))
       throw new EvaluationFault('error', 'the module gave something that is no result set');
+    if (results.length > maxResultChars)
+      throw new EvaluationFault('malformed', `the answer has ${results.length} characters and may have ${maxResultChars}`);
     const known = this.#kept.get(results);
     if (known !== undefined) return known;
     const json = jsonOfRego(parseRego(results.slice(start.length, -2)));
