@@ -188,7 +188,7 @@ try {
     await decision(`${count} more rules (${(built.wasm.length / 1024).toFixed(0)} KiB of module)`, built, files, 'gateway/call', input);
   }
   const rowsOfData = Object.fromEntries(
-    Array.from({ length: 12_000 }, (_, index) => [`row-${index}`, { owner: `user-${index}`, labels: ['a', 'b'] }]),
+    Array.from({ length: 20_000 }, (_, index) => [`row-${index}`, { owner: `user-${index}`, labels: ['a', 'b'] }]),
   );
   const dataFiles = { ...source.files, 'more/data.json': JSON.stringify(rowsOfData) };
   const large = await opa.build({ files: dataFiles, entrypoints });
