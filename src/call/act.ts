@@ -10,9 +10,6 @@ import { Permit, type Outgoing } from '../model/permit.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
 
-/** What a decision that was recorded lets happen. */
-export type Act = { readonly kind: 'refuse' } | { readonly kind: 'permit'; readonly permit: Permit };
-
 /** Mints the permit of a recorded decision; a decision that refuses or holds gives none. */
 export function permitFor(upstream: string, message: Outgoing, decision: Decision, callId: CallId): Permit {
   return Permit.mint(upstream, message, decision, callId);

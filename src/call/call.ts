@@ -34,8 +34,6 @@ export interface Call {
   readonly method: string;
   readonly target: Target;
   readonly tool: ToolFacts | undefined;
-  /** The JSON of `tool`, made once per catalogue. */
-  readonly toolJson: string | undefined;
   /** What policy sees as `arguments`. */
   readonly subject: JsonObject;
   readonly subjectDigest: Digest;

@@ -196,7 +196,7 @@ function makeCall(
   subject: JsonObject,
   tool?: { readonly facts: ToolFacts; readonly json: string },
 ): Call {
-  return callOf({ ...arriving, phase: 'call', target, subject, tool: tool?.facts, toolJson: tool?.json });
+  return callOf({ ...arriving, phase: 'call', target, subject, tool: tool?.facts });
 }
 
 /** A call with an id and the digest of its subject. */
@@ -206,10 +206,9 @@ export function callOf(
     target: Target;
     subject: JsonObject;
     tool?: ToolFacts | undefined;
-    toolJson?: string | undefined;
   },
 ): Call {
-  const { session, identity, arrival, snapshot, phase, method, target, subject, tool, toolJson } = options;
+  const { session, identity, arrival, snapshot, phase, method, target, subject, tool } = options;
   return {
     id: newId('call'),
     arrival,
@@ -220,7 +219,6 @@ export function callOf(
     method,
     target,
     tool,
-    toolJson,
     subject,
     subjectDigest: digestJson(subject),
   };

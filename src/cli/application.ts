@@ -4,11 +4,7 @@ import type { AuthoringTools } from './authoring-tools.ts';
 /** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
 export interface Application {
   /** Starts the gateway of a configuration file. @throws GatewayError `config.invalid`, `policy.invalid`, `store.unavailable` */
-  startGateway(options: {
-    readonly configPath: string;
-    readonly env: Environment;
-    readonly overrides?: GatewayOverrides;
-  }): Promise<RunningGateway>;
+  startGateway(options: { readonly configPath: string; readonly env: Environment }): Promise<RunningGateway>;
   checkSetup(configPath: string, env: Environment): Promise<SetupCheck>;
   verifyAudit(configPath: string, env: Environment, head: string | undefined): Promise<Verification>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
@@ -19,11 +15,6 @@ export interface Application {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** What the demo changes in a configuration that it wrote itself. */
-export interface GatewayOverrides {
-  readonly port?: number;
-}
 
 export interface RunningGateway {
   readonly url: string;
