@@ -1,16 +1,25 @@
 import type { PolicyConfig } from '../config/schema-types.ts';
+import { openBuildCache } from '../release/build-cache.ts';
+import { readBundle } from '../release/bundle-source.ts';
 import { readPolicySource } from '../release/policy-source.ts';
 import { Narrowing } from '../workshop/narrowing.ts';
 import type { Compiler } from './policy.ts';
 
-/** Narrowed lists over the configured policy folder: what the folder has come to hold since a release was made is no proof about it. */
+/**
+ * Narrowed lists over the configured policy: what its folder has come to hold since a release was made is no proof about it, and a bundle
+ * that brings its module without its Rego says nothing that could be looked into. Answers are kept beside the compiled releases, so that
+ * a start that finds both needs no compiler.
+ */
 export function openNarrowing(config: PolicyConfig, compiler: Compiler, onError: (error: unknown) => void): Narrowing {
+  const cache = openBuildCache(config.cache_dir);
   return new Narrowing({
     withRego: (work) => compiler.use(work),
     filesOf: async (release) => {
-      const source = await readPolicySource(config.path, undefined);
-      return source.digest === release.digest ? source.files : undefined;
+      const source =
+        config.bundle === undefined ? await readPolicySource(config.path, undefined) : await readBundle(config.bundle, undefined);
+      return source.digest === release.digest && source.bundle?.wasm === undefined ? source.files : undefined;
     },
+    outlive: { read: (digest) => cache.readBounds(digest), write: (digest, json) => cache.writeBounds(digest, json) },
     onError,
   });
 }

@@ -10,6 +10,9 @@ export interface BuildCache {
   /** What was proved about the results of tools under a release (its policy's digest), by the tool's digest. */
   readProofs(digest: string): Promise<Readonly<Record<string, boolean>>>;
   writeProofs(digest: string, proofs: Readonly<Record<string, boolean>>): Promise<void>;
+  /** What narrows the listed tools under a release, as JSON text; `undefined` where nothing is kept. */
+  readBounds(digest: string): Promise<string | undefined>;
+  writeBounds(digest: string, json: string): Promise<void>;
   /** What was in force last of the policy in `folder`: gateways that share a cache do not resume each other's. */
   readLast(folder: string): Promise<LastGood | undefined>;
   writeLast(folder: string, last: LastGood): Promise<void>;
@@ -63,11 +66,17 @@ export function openBuildCache(path: string): BuildCache {
       await put(`${key}.release`, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), wasm]));
     },
     async readProofs(digest) {
-      const content = await get(proofsName(digest));
+      const content = await get(fileName(digest, 'proofs'));
       return content === undefined ? {} : (JSON.parse(content.toString()) as Record<string, boolean>);
     },
     async writeProofs(digest, proofs) {
-      await put(proofsName(digest), Buffer.from(JSON.stringify(proofs)));
+      await put(fileName(digest, 'proofs'), Buffer.from(JSON.stringify(proofs)));
+    },
+    async readBounds(digest) {
+      return (await get(fileName(digest, 'bounds')))?.toString();
+    },
+    async writeBounds(digest, json) {
+      await put(fileName(digest, 'bounds'), Buffer.from(json));
     },
     async readLast(folder) {
       const content = await get(lastName(folder));
@@ -83,8 +92,8 @@ function lastName(folder: string): string {
   return `${sha256(Buffer.from(resolve(folder))).slice(0, 16)}.last-good`;
 }
 
-function proofsName(digest: string): string {
-  return `${digest.replace(/^sha256:/, '')}.proofs`;
+function fileName(digest: string, kind: 'proofs' | 'bounds'): string {
+  return `${digest.replace(/^sha256:/, '')}.${kind}`;
 }
 
 function sha256(content: Uint8Array): string {

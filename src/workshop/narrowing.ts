@@ -25,6 +25,8 @@ export interface NarrowingOptions {
   /** The files of a release, or `undefined` where they are not at hand (any more): then its lists are not narrowed. */
   readonly filesOf: (release: ActiveRelease) => Promise<RegoFiles | undefined>;
   readonly onError: (error: unknown) => void;
+  /** Where answers outlive the process: they hold for as long as the release, the tool and the class of identities stay the same. */
+  readonly outlive?: KeptAnswers;
   /** Answers that are kept; 5,000 when absent. The oldest goes first. */
   readonly maxKept?: number;
   /** Questions that may wait; 1,000 when absent. What does not fit is asked again by a later list. */
@@ -32,6 +34,14 @@ export interface NarrowingOptions {
   /** For one batch; 10,000 when absent. A batch that takes longer leaves its tools as they are. */
   readonly timeoutMs?: number;
 }
+
+/** Answers on disk, as JSON text, by the release's digest. What cannot be read is asked again. */
+export interface KeptAnswers {
+  read(digest: string): Promise<string | undefined>;
+  write(digest: string, json: string): Promise<void>;
+}
+
+type Answer = Readonly<Record<string, Bound>> | null;
 
 /** Few at a time: a new release must not wait long for the compiler. */
 const batchSize = 10;
@@ -54,7 +64,9 @@ interface Question {
 export class Narrowing {
   readonly #options: NarrowingOptions;
   /** Bounds by argument; `null` where nothing narrows. */
-  readonly #kept = new Map<string, Readonly<Record<string, Bound>> | null>();
+  readonly #kept = new Map<string, Answer>();
+  /** By release: what was answered before, this process's answers added. */
+  readonly #outlived = new Map<string, Map<string, Answer>>();
   readonly #books = new WeakMap<object, Promise<RuleBook | undefined>>();
   readonly #definitions = new WeakMap<JsonObject, Map<object, JsonObject>>();
   readonly #toolKeys = new WeakMap<ToolFacts, { readonly definition: JsonObject; readonly key: string }>();
@@ -127,32 +139,52 @@ export class Narrowing {
       const [first] = this.#waiting.values();
       if (first === undefined) return;
       const batch = [...this.#waiting.values()].filter(({ release }) => release.digest === first.release.digest).slice(0, batchSize);
-      let answers: readonly (Readonly<Record<string, Bound>> | null)[] = [];
+      const before = await this.#answeredBefore(first.release.digest);
+      const open = batch.filter(({ key }) => !before.has(key));
       try {
-        answers = await this.#answer(first.release, batch);
+        const answers = open.length === 0 ? undefined : await this.#answer(first.release, open);
+        for (const [index, answer] of (answers ?? []).entries()) before.set(open[index]?.key ?? '', answer);
+        if (answers !== undefined) await this.#options.outlive?.write(first.release.digest, keptJson([...before].slice(-this.#maxKept)));
       } catch (error) {
         // Without an answer these tools go on being listed as they are, which is always right.
         if (!this.#isClosed) this.#options.onError(error);
       }
-      for (const [index, { key }] of batch.entries()) {
+      for (const { key } of batch) {
         this.#waiting.delete(key);
-        this.#keep(key, answers[index] ?? null);
+        this.#keep(key, before.get(key) ?? null);
       }
     }
   }
 
-  #keep(key: string, answer: Readonly<Record<string, Bound>> | null): void {
-    this.#kept.set(key, answer);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > (this.#options.maxKept ?? 5_000) && oldest !== undefined) this.#kept.delete(oldest);
+  async #answeredBefore(digest: string): Promise<Map<string, Answer>> {
+    let before = this.#outlived.get(digest);
+    if (before === undefined) {
+      const json = await this.#options.outlive?.read(digest);
+      before = new Map(json === undefined ? [] : keptAnswers(json));
+      // Of one release at a time: a reload seldom goes back.
+      this.#outlived.clear();
+      this.#outlived.set(digest, before);
+    }
+    return before;
   }
 
-  async #answer(release: ActiveRelease, batch: readonly Question[]): Promise<readonly (Readonly<Record<string, Bound>> | null)[]> {
+  #keep(key: string, answer: Answer): void {
+    this.#kept.set(key, answer);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > this.#maxKept && oldest !== undefined) this.#kept.delete(oldest);
+  }
+
+  get #maxKept(): number {
+    return this.#options.maxKept ?? 5_000;
+  }
+
+  /** `undefined` where the policy is not at hand. */
+  async #answer(release: ActiveRelease, batch: readonly Question[]): Promise<readonly Answer[] | undefined> {
     const questions = batch.map(questionOf);
     const [sample] = questions;
-    if (sample === undefined) return [];
-    const book = await this.#book(release, sample);
-    if (book === undefined || book.obstacle !== undefined) return batch.map(() => null);
+    const book = sample === undefined ? undefined : await this.#book(release, sample);
+    if (book === undefined) return undefined;
+    if (book.obstacle !== undefined) return batch.map(() => null);
     const timeoutMs = this.#options.timeoutMs ?? 10_000;
     const verdicts = await this.#rego((rego) => verdictsOf(rego, book, questions, { timeoutMs, sets: ['deny', 'allow'] }));
     return Promise.all(
@@ -184,6 +216,18 @@ export class Narrowing {
     }
     return book;
   }
+}
+
+/** Counted up when the analysis changes: what an older one answered is asked again. */
+const analysis = 1;
+
+function keptJson(answers: readonly (readonly [string, Answer])[]): string {
+  return JSON.stringify({ analysis, answers });
+}
+
+function keptAnswers(json: string): readonly [string, Answer][] {
+  const kept = JSON.parse(json) as { readonly analysis: number; readonly answers: [string, Answer][] };
+  return kept.analysis === analysis ? kept.answers : [];
 }
 
 function questionOf({ facts, identityFacts, environmentJson }: Question): ToolQuestion {

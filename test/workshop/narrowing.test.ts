@@ -172,6 +172,45 @@ describe('narrowed lists', () => {
     }
   });
 
+  test('an answer outlives the process: asked again, OPA is not started', async () => {
+    const files = await filesWith(deny('deny contains "too much" if input.arguments.amount > 100'));
+    const release = await releaseOf(opa, files);
+    const disk = new Map<string, string>();
+    const facts = factsOf('billing', 'refund');
+    const definition = definitionOf('refund', { amount: number });
+    const started: string[] = [];
+    const process = async (name: string): Promise<JsonObject> => {
+      const narrowing = new Narrowing({
+        withRego: (work) => {
+          started.push(name);
+          return work(opa);
+        },
+        filesOf: () => Promise.resolve(files),
+        outlive: {
+          read: (digest) => Promise.resolve(disk.get(digest)),
+          write: (digest, json) => Promise.resolve(void disk.set(digest, json)),
+        },
+        onError: (error) => assert.fail(String(error)),
+      });
+      const list = (): JsonObject => narrowing.list({ release, identity, environmentJson })(facts, definition);
+      list();
+      await narrowing.settled();
+      return list();
+    };
+    try {
+      const first = await process('first');
+      assert.notEqual(first, definition);
+      assert.deepEqual(await process('second'), first);
+      assert.deepEqual(new Set(started), new Set(['first']));
+      // What another version of the analysis answered counts for nothing.
+      for (const [digest, json] of disk) disk.set(digest, json.replace('"analysis":', '"analysis":9'));
+      assert.deepEqual(await process('third'), first);
+      assert.ok(started.includes('third'));
+    } finally {
+      await release.engine.close();
+    }
+  });
+
   test('a policy that is not at hand any more narrows nothing', async () => {
     const files = await filesWith(deny('deny contains "too much" if input.arguments.amount > 100'));
     const release = await releaseOf(opa, files);
