@@ -55,7 +55,12 @@ export interface UpstreamOptions {
   readonly allowPrivateNetwork?: boolean;
   /** What an upstream is told that its client can do where no agent speaks for itself: a shared stdio child, and whenever lists are read. */
   readonly offer?: readonly ('sampling' | 'elicitation' | 'roots')[];
+  /** Which era of MCP it speaks; `auto`, the default, finds out by asking. */
+  readonly era?: 'auto' | Era;
 }
+
+/** `legacy`: revisions that open a session with `initialize`. `modern`: 2026-07-28, where each request stands for itself. */
+export type Era = 'legacy' | 'modern';
 
 /** The agent's session, as an upstream gets to know it. */
 export interface SessionOwner {
@@ -75,6 +80,11 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   /** Progress, log messages and the upstream's requests that belong to this call, in order, before its answer. Must not throw. */
   onMessage(message: UpstreamMessage): void;
+  /**
+   * `return`: a result of an upstream of the modern era that says `resultType: "input_required"` is the answer, as it is. Left out: the
+   * upstream's questions come as requests in `onMessage`, and the call goes on when they are answered.
+   */
+  readonly inputRequired?: 'return';
 }
 
 /** One agent session's way to one upstream. */
@@ -113,6 +123,7 @@ export interface UpstreamStatus {
   readonly state: 'ready' | 'connecting' | 'down';
   readonly error?: string;
   readonly since: number;
+  readonly era?: Era;
   readonly protocolVersion?: string;
   readonly serverInfo?: JsonObject;
 }
