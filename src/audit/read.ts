@@ -16,7 +16,7 @@ export interface AuditFilter {
   readonly tool?: string;
   readonly method?: string;
   readonly effect?: Effect;
-  /** The rule of the first reason. */
+  /** A rule of any reason, dry runs included. */
   readonly rule?: string;
   readonly release?: string;
   readonly callId?: string;
@@ -39,10 +39,40 @@ export interface StoredRecord {
 
 const maxRows = 1_000;
 // Records stand in the order of their commit, and clocks of replicas differ: a time is looked for this far around.
-const slackMs = 120_000;
+export const slackMs = 120_000;
 
-/** The newest records that fit, newest first; go on with `beforeSeq` of the last one. @throws GatewayError `store.unavailable` */
+/**
+ * The newest records that fit, newest first; go on with `beforeSeq` of the last one. One statement: what no index helps with is better asked
+ * of {@link searchAudit}. @throws GatewayError `store.unavailable`
+ */
 export async function readAudit(db: Db, filter: AuditFilter): Promise<StoredRecord[]> {
+  const { tenant, log = 'main', sinceMs, untilMs } = filter;
+  const { conditions, params } = conditionsOf(filter, db.engine);
+  // Time has no index of its own, since each insert would pay for it: the numbers of the records stand in for it.
+  const bound = (condition: string, seq: number): void => void conditions.push(`${condition} $${params.push(seq)}`);
+  if (sinceMs !== undefined) bound('seq >=', await firstSeqFrom(db, tenant, log, sinceMs - slackMs));
+  if (untilMs !== undefined) bound('seq <', await firstSeqFrom(db, tenant, log, untilMs + slackMs));
+  params.push(Math.min(Math.max(Math.trunc(filter.limit ?? 100), 1), maxRows));
+  const rows = await db.query<{ seq: number; hash: string; record: string }>(
+    `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT $${params.length}`,
+    params,
+  );
+  return rows.map(storedRecord).filter((stored) => hasRule(stored.record, filter.rule));
+}
+
+/** A row as it is given out. */
+export function storedRecord({ seq, hash, record }: { seq: number; hash: string; record: string }): StoredRecord {
+  return { seq, hash: `sha256:${hash}` as Digest, record: JSON.parse(record) as AuditRecord };
+}
+
+/** Whether any reason of the record is this rule's. */
+export function hasRule({ decision }: AuditRecord, rule: string | undefined): boolean {
+  if (rule === undefined) return true;
+  return decision !== undefined && [...decision.reasons, ...(decision.dry_run ?? [])].some((reason) => reason.rule === rule);
+}
+
+/** The filter as SQL, without its limit. `rule` may let records pass that {@link hasRule} does not. */
+export function conditionsOf(filter: AuditFilter, engine: Db['engine']): { readonly conditions: string[]; readonly params: SqlValue[] } {
   const { tenant, log = 'main', identity = {}, sinceMs, untilMs } = filter;
   const params: SqlValue[] = [tenant, log];
   const conditions = ['tenant = $1', 'log = $2'];
@@ -63,26 +93,20 @@ export async function readAudit(db: Db, filter: AuditFilter): Promise<StoredReco
   equal('effect', filter.effect);
   // Said again in words that the partial index of what was not allowed can be matched with.
   if (filter.effect !== undefined && filter.effect !== 'allow') conditions.push("effect <> 'allow'");
-  equal('rule', filter.rule);
+  // The column holds the first reason's rule; the text holds them all, and nobody's message can look like a member of it.
+  if (filter.rule !== undefined)
+    conditions.push(`${engine === 'sqlite' ? 'instr' : 'strpos'}(record, $${params.push(`"rule":${JSON.stringify(filter.rule)}`)}) > 0`);
   equal('release', filter.release);
   equal('kind', filter.kind);
   where('at_ms >=', sinceMs);
   where('at_ms <', untilMs);
   where('seq >', filter.afterSeq);
   where('seq <', filter.beforeSeq);
-  // Time has no index of its own, since each insert would pay for it: the numbers of the records stand in for it.
-  if (sinceMs !== undefined) where('seq >=', await firstSeqFrom(db, tenant, log, sinceMs - slackMs));
-  if (untilMs !== undefined) where('seq <', await firstSeqFrom(db, tenant, log, untilMs + slackMs));
-  params.push(Math.min(Math.max(Math.trunc(filter.limit ?? 100), 1), maxRows));
-  const rows = await db.query<{ seq: number; hash: string; record: string }>(
-    `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT $${params.length}`,
-    params,
-  );
-  return rows.map(({ seq, hash, record }) => ({ seq, hash: `sha256:${hash}` as Digest, record: JSON.parse(record) as AuditRecord }));
+  return { conditions, params };
 }
 
-/** By halving: the first number whose record is not before `atMs`, or the one after the last. */
-async function firstSeqFrom(db: Db, tenant: string, log: string, atMs: number): Promise<number> {
+/** The first number whose record is not before `atMs`, or the one after the last: by halving. */
+export async function firstSeqFrom(db: Db, tenant: string, log: string, atMs: number): Promise<number> {
   const [head] = await db.query<{ seq: number }>('SELECT seq FROM audit_head WHERE tenant = $1 AND log = $2', [tenant, log]);
   let low = 1;
   let high = (head?.seq ?? 0) + 1;

@@ -2,6 +2,7 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
 import { chainHash, genesis, type Head } from './chain.ts';
 import { columnNames, indexColumns } from './columns.ts';
+import { termsOf } from './segment-terms.ts';
 
 const names = ['tenant', 'log', 'seq', 'hash', ...columnNames, 'record'];
 const insertSql = `INSERT INTO audit_record (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`;
@@ -32,7 +33,8 @@ export function writeGroup(db: Db, log: string, group: readonly GroupRecord[], k
   const records = group.map(({ text, again }) => ({ text, again, record: JSON.parse(text) as AuditRecord }));
   // One order for all processes: two that lock the same heads then never wait for each other in a ring.
   const tenants = [...new Set(records.map(({ record }) => record.tenant))].sort();
-  return db.tx(async (tx) => {
+  const terms = termsOf(known);
+  const write = db.tx(async (tx) => {
     const heads = new Map<string, Head>();
     for (const tenant of tenants) heads.set(tenant, await lockHead(tx, tenant, log));
     const places: Head[] = [];
@@ -49,13 +51,19 @@ export function writeGroup(db: Db, log: string, group: readonly GroupRecord[], k
       const seq = head.seq + 1;
       const next = { seq, hash: chainHash(head.hash, seq, text) };
       rows.push([tenant, log, seq, next.hash, ...indexColumns(record), text]);
+      terms.note(tenant, log, seq, record);
       heads.set(tenant, next);
       places.push(next);
     }
     await insert(tx, rows);
+    await terms.write(tx);
     for (const [tenant, { seq, hash }] of heads)
       await tx.query('UPDATE audit_head SET seq = $1, hash = $2 WHERE tenant = $3 AND log = $4', [seq, hash, tenant, log]);
     return { places, heads };
+  });
+  return write.catch((error: unknown) => {
+    terms.forget();
+    throw error;
   });
 }
 
