@@ -12,7 +12,7 @@ export interface EngineOptions {
   readonly builtins?: WorkerBuiltins;
   /** Worker threads that evaluate; 1 when absent. */
   readonly workers?: number;
-  /** Worker threads that wait to replace one that was ended; 1 when absent. */
+  /** Worker threads that wait to replace one that was ended; 1 when absent. They are up while evaluations come: each costs some 20 MB. */
   readonly spares?: number;
   /** Memory of one instance; 64 MiB when absent. */
   readonly maxMemoryBytes?: number;
@@ -34,6 +34,8 @@ const maxBatch = 32;
 const maxGiven = 64;
 const loadLimitMs = 10_000;
 const maxRespawnDelayMs = 5_000;
+/** Without an evaluation for so long, spares are ended. */
+const spareRestMs = 60_000;
 
 /**
  * A {@link PolicyEngine} over worker threads. All evaluations asked for in one turn of the event loop go to a worker in one message. The
@@ -61,6 +63,9 @@ class Pool implements PolicyEngine {
   #watch: NodeJS.Timeout | undefined;
   #respawn: NodeJS.Timeout | undefined;
   #failedStarts = 0;
+  #asked = 0;
+  /** Runs while spares are kept. */
+  #rest: NodeJS.Timeout | undefined;
   #baseMemoryBytes = 0;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
@@ -99,6 +104,8 @@ class Pool implements PolicyEngine {
           resolve(evaluation as Evaluation<Answer>);
         };
         this.#outstanding++;
+        this.#asked++;
+        if (this.#rest === undefined) this.#keepSpares();
         this.#queue.push({ entry, inputJson, deadlineMs, askedAtMs: performance.now(), settle });
         this.#flush ??= setImmediate(() => this.#dispatch());
         this.#watch ??= setTimeout(() => this.#look(), watchMs);
@@ -116,6 +123,7 @@ class Pool implements PolicyEngine {
     if (this.#outstanding > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
     clearTimeout(this.#watch);
     clearTimeout(this.#respawn);
+    clearInterval(this.#rest);
     clearImmediate(this.#flush);
     const slots = [...this.#active.splice(0), ...this.#spares.splice(0), ...this.#retiring];
     await Promise.all(slots.map(async (slot) => slot.end()));
@@ -143,17 +151,35 @@ class Pool implements PolicyEngine {
   #answered(slot: WorkerSlot): void {
     if (this.#retiring.has(slot)) {
       if (slot.outstanding === 0) this.#drop(slot);
-    } else if (
-      slot.memoryBytes > this.#baseMemoryBytes + (this.#options.recycleGrowthBytes ?? 16 * 1_048_576) &&
-      this.#spares[0]?.isReady === true
-    ) {
+    } else if (slot.memoryBytes > this.#baseMemoryBytes + (this.#options.recycleGrowthBytes ?? 16 * 1_048_576)) {
+      this.#recycle(slot);
+    }
+    if (this.#queue.length > 0) this.#flush ??= setImmediate(() => this.#dispatch());
+    this.#checkDrained();
+  }
+
+  #recycle(slot: WorkerSlot): void {
+    if (this.#spares[0]?.isReady === true) {
       this.#options.onWorkerEnd?.({ reason: 'recycled', message: `a policy worker had grown to ${slot.memoryBytes} bytes` });
       this.#replace(slot);
       if (slot.outstanding > 0) this.#retiring.add(slot);
       else this.#drop(slot);
     }
-    if (this.#queue.length > 0) this.#flush ??= setImmediate(() => this.#dispatch());
-    this.#checkDrained();
+  }
+
+  /** From now on spares are kept ready, until nothing was asked for a while. */
+  #keepSpares(): void {
+    let before = -1;
+    this.#rest = setInterval(() => {
+      if (before !== this.#asked || this.#outstanding > 0 || this.#active.length < this.#wanted) {
+        before = this.#asked;
+        return;
+      }
+      clearInterval(this.#rest);
+      this.#rest = undefined;
+      for (const slot of this.#spares.splice(0)) void slot.end();
+    }, spareRestMs).unref();
+    this.#fill();
   }
 
   /** Looks for what has overrun. The timer rests while nothing is outstanding. */
@@ -220,7 +246,7 @@ class Pool implements PolicyEngine {
   /** Starts workers until as many are up or coming up as are wanted. */
   #fill(): void {
     if (this.#respawn !== undefined) return;
-    const total = this.#wanted + (this.#options.spares ?? 1);
+    const total = this.#wanted + (this.#rest === undefined ? 0 : (this.#options.spares ?? 1));
     while (this.#active.length + this.#spares.length < total) {
       const slot = this.#slot();
       this.#spares.push(slot);
