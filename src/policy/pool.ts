@@ -34,6 +34,8 @@ const maxBatch = 32;
 const maxGiven = 64;
 const loadLimitMs = 10_000;
 const maxRespawnDelayMs = 5_000;
+/** Evaluations with which a release is tried before it is put in force, and the first of its calls: no spare is started for them. */
+const askedToTry = 8;
 /** Without an evaluation for so long, spares are ended. */
 const spareRestMs = 60_000;
 
@@ -105,7 +107,7 @@ class Pool implements PolicyEngine {
         };
         this.#outstanding++;
         this.#asked++;
-        if (this.#rest === undefined) this.#keepSpares();
+        if (this.#rest === undefined && this.#asked > askedToTry) this.#keepSpares();
         this.#queue.push({ entry, inputJson, deadlineMs, askedAtMs: performance.now(), settle });
         this.#flush ??= setImmediate(() => this.#dispatch());
         this.#watch ??= setTimeout(() => this.#look(), watchMs);
