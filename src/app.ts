@@ -1,10 +1,13 @@
 import { auditStore, createKey, keyRow, storeOptions, verify } from './app/admin.ts';
 import { analysisTools } from './app/analysis.ts';
+import { openAuditReader } from './app/audit-reader.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
+import { replayTools } from './app/replay.ts';
 import type { Application } from './cli/application.ts';
 import { systemRecord } from './app/rooms.ts';
+import { upstreamOptions } from './app/upstreams.ts';
 import { openAuditLog } from './audit/open.ts';
 import { loadConfig } from './config/load.ts';
 import { GatewayError } from './model/errors.ts';
@@ -18,9 +21,11 @@ export const application: Application = {
   policy: policyTools,
   authoring: authoringTools,
   analysis: analysisTools,
+  replay: replayTools,
   async checkSetup(configPath, env) {
     try {
       const { config } = loadConfig(configPath, env);
+      upstreamOptions(config);
       const policy = await tryPolicy(config.policy);
       return { ...policy, upstreams: Object.keys(config.upstreams).length, endpoints: Object.keys(config.endpoints).length };
     } catch (error) {
@@ -38,6 +43,7 @@ export const application: Application = {
       await db.close();
     }
   },
+  readAudit: openAuditReader,
   async keys(configPath, env) {
     const { config } = loadConfig(configPath, env);
     const db = await openDb(storeOptions(config));

@@ -1,18 +1,19 @@
 import type { AdminDoor } from './identity.ts';
 import type { AuditLogOptions } from '../audit/open.ts';
-import { readAudit, type AuditFilter } from '../audit/read.ts';
+import { searchAudit } from '../audit/query.ts';
+import { readAudit } from '../audit/read.ts';
 import { parseHead, verifyAudit, type Verification } from '../audit/verify.ts';
 import type { KeyRequest, KeyRow } from '../cli/application.ts';
 import type { Config } from '../config/schema-types.ts';
 import type { AdminPorts } from '../http/admin.ts';
 import type { Readiness } from '../http/server.ts';
-import type { Effect } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { TenantId } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from '../model/ports.ts';
 import type { Log } from '../observe/log.ts';
 import type { StoreOptions } from '../store/open.ts';
+import { auditSearch } from './audit-filter.ts';
 
 /** Where a configuration keeps its data. */
 export function storeOptions(config: Config): StoreOptions {
@@ -113,7 +114,13 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
     audit,
     readAudit: async (tenant, query) => {
       await audit.flush();
-      return readAudit(db, auditFilter(tenant, query));
+      return readAudit(db, auditSearch(tenant, query));
+    },
+    searchAudit: async (tenant, query) => {
+      const search = auditSearch(tenant, query);
+      // What was asked for a moment ago is in the first page; later ones look at older records.
+      if (search.cursor === undefined) await audit.flush();
+      return searchAudit(db, search);
     },
     verifyAudit: async (tenant, head) => {
       await audit.flush();
@@ -142,33 +149,4 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
 /** Checks the chain of a tenant's log. */
 export function verify(db: Db, tenant: string, head: string | undefined): Promise<Verification> {
   return verifyAudit(db, { tenant, ...(head === undefined ? {} : { head: parseHead(head) }) });
-}
-
-function auditFilter(tenant: string, query: URLSearchParams): AuditFilter {
-  const text = (name: string): string | undefined => query.get(name) ?? undefined;
-  const whole = (name: string): number | undefined => {
-    const value = query.get(name);
-    if (value === null) return undefined;
-    const parsed = Number(value);
-    if (!Number.isSafeInteger(parsed) || parsed < 0) throw new GatewayError('request.invalid', `\`${name}\` must be a whole number`);
-    return parsed;
-  };
-  const given = {
-    tool: text('tool'),
-    server: text('server'),
-    endpoint: text('endpoint'),
-    method: text('method'),
-    effect: text('effect') as Effect | undefined,
-    rule: text('rule'),
-    release: text('release'),
-    callId: text('call'),
-    kind: text('kind') as AuditFilter['kind'],
-    sinceMs: whole('since_ms'),
-    untilMs: whole('until_ms'),
-    beforeSeq: whole('before_seq'),
-    limit: Math.min(whole('limit') ?? 100, 1000),
-  };
-  const subject = text('identity');
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { tenant, ...set, ...(subject === undefined ? {} : { identity: { subject } }) };
 }

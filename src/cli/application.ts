@@ -1,5 +1,7 @@
+import type { AuditRecord } from '../model/audit-record.ts';
 import type { AnalysisTools } from './analysis-tools.ts';
 import type { AuthoringTools } from './authoring-tools.ts';
+import type { ReplayTools } from './replay-tools.ts';
 
 /** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
 export interface Application {
@@ -7,10 +9,13 @@ export interface Application {
   startGateway(options: { readonly configPath: string; readonly env: Environment }): Promise<RunningGateway>;
   checkSetup(configPath: string, env: Environment): Promise<SetupCheck>;
   verifyAudit(configPath: string, env: Environment, head: string | undefined): Promise<Verification>;
+  /** The audit log of a configuration's database, without a running gateway. */
+  readAudit(configPath: string, env: Environment): Promise<AuditReader>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
   readonly policy: PolicyTools;
   readonly authoring: AuthoringTools;
   readonly analysis: AnalysisTools;
+  readonly replay: ReplayTools;
   runDemo(options: { readonly output: DemoOutput; readonly once: boolean; readonly port: number }): Promise<boolean>;
 }
 
@@ -40,6 +45,18 @@ export interface Verification {
   readonly headHash?: string;
   readonly at?: number;
   readonly problem?: string;
+}
+
+/** Searches the audit log; the query is that of the admin API's `/audit/search`. */
+export interface AuditReader {
+  search(query: URLSearchParams): Promise<AuditPage>;
+  close(): Promise<void>;
+}
+
+export interface AuditPage {
+  readonly records: readonly { readonly seq: number; readonly hash: string; readonly record: AuditRecord }[];
+  /** Where to go on; `null` when everything was looked at. */
+  readonly next: string | null;
 }
 
 /** Keys without a running gateway, straight in the database of a configuration: how the first key is made. */

@@ -3,6 +3,7 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Verification } from './application.ts';
 import { AdminClient } from './admin-client.ts';
+import { auditQueryCommand } from './audit-query.ts';
 import { exitCodes } from './exit-codes.ts';
 import { visible, type Colour, type Output } from './output.ts';
 import type { CommandContext } from './program.ts';
@@ -26,8 +27,9 @@ interface TailOptions {
   readonly kind?: string;
 }
 
-/** `castellan audit tail|verify`. */
-export function auditCommand({ app, output, exit }: CommandContext): Command {
+/** `castellan audit`: tail, verify, query. */
+export function auditCommand(context: CommandContext): Command {
+  const { app, output, exit } = context;
   const command = new Command('audit').description('what was decided, and whether the record of it is whole');
   command
     .command('tail')
@@ -55,6 +57,7 @@ export function auditCommand({ app, output, exit }: CommandContext): Command {
       output.answer(found, () => verificationText(output, found));
       if (!found.ok) exit(exitCodes.failed);
     });
+  command.addCommand(auditQueryCommand(context));
   return command;
 }
 

@@ -24,6 +24,8 @@ export interface AdminPorts {
   readonly approvals: ApprovalBook;
   readonly audit: AuditLog;
   readonly readAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
+  /** A page of a search: `{records, next}`. */
+  readonly searchAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
   readonly verifyAudit: (tenant: string, head: string | undefined) => Promise<unknown>;
   readonly keys: {
     create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
@@ -73,6 +75,9 @@ export function adminRouter(ports: AdminPorts): Router {
   for (const vote of ['approve', 'deny'] as const)
     on('post', `/approvals/:id/${vote}`, ['approver'], (asked) => castVote(ports, asked, vote));
   on('get', '/audit', ['auditor'], ({ tenant, request }) => ports.readAudit(tenant, new URL(request.url, 'http://admin').searchParams));
+  on('get', '/audit/search', ['auditor'], ({ tenant, request }) =>
+    ports.searchAudit(tenant, new URL(request.url, 'http://admin').searchParams),
+  );
   on('post', '/audit/verify', ['auditor'], ({ tenant, body }) =>
     ports.verifyAudit(tenant, typeof body['head'] === 'string' ? body['head'] : undefined),
   );

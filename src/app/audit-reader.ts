@@ -1,0 +1,16 @@
+import { searchAudit } from '../audit/query.ts';
+import type { AuditReader, Environment } from '../cli/application.ts';
+import { loadConfig } from '../config/load.ts';
+import { openDb } from '../store/open.ts';
+import { storeOptions } from './admin.ts';
+import { auditSearch } from './audit-filter.ts';
+
+/** The audit log of a configuration's database. @throws GatewayError `config.invalid`, `store.unavailable` */
+export async function openAuditReader(configPath: string, env: Environment): Promise<AuditReader> {
+  const { config } = loadConfig(configPath, env);
+  const db = await openDb(storeOptions(config));
+  return {
+    search: (query) => searchAudit(db, auditSearch(config.tenant, query)),
+    close: () => db.close(),
+  };
+}
