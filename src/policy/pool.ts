@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly workers?: number;
   /** Worker threads that wait to replace one that was ended; 1 when absent. They are up while evaluations come: each costs some 20 MB. */
   readonly spares?: number;
+  /** No spare is started in the first 2,000 ms, when absent, of an engine's life: that is when a release is tried. */
+  readonly sparesAfterMs?: number;
   /** Memory of one instance; 64 MiB when absent. */
   readonly maxMemoryBytes?: number;
   /** A worker whose memory has grown by more than this is replaced between two evaluations; 16 MiB when absent. */
@@ -34,8 +36,6 @@ const maxBatch = 32;
 const maxGiven = 64;
 const loadLimitMs = 10_000;
 const maxRespawnDelayMs = 5_000;
-/** Evaluations with which a release is tried before it is put in force, and the first of its calls: no spare is started for them. */
-const askedToTry = 8;
 /** Without an evaluation for so long, spares are ended. */
 const spareRestMs = 60_000;
 
@@ -66,6 +66,7 @@ class Pool implements PolicyEngine {
   #respawn: NodeJS.Timeout | undefined;
   #failedStarts = 0;
   #asked = 0;
+  readonly #sparesFromMs: number;
   /** Runs while spares are kept. */
   #rest: NodeJS.Timeout | undefined;
   #baseMemoryBytes = 0;
@@ -77,6 +78,7 @@ class Pool implements PolicyEngine {
     this.#wanted = options.workers ?? 1;
     this.#maxOutstanding = options.maxOutstanding ?? 2_000;
     this.#maxWaitMs = options.maxWaitMs ?? 1_000;
+    this.#sparesFromMs = performance.now() + (options.sparesAfterMs ?? 2_000);
   }
 
   async start(): Promise<void> {
@@ -107,7 +109,7 @@ class Pool implements PolicyEngine {
         };
         this.#outstanding++;
         this.#asked++;
-        if (this.#rest === undefined && this.#asked > askedToTry) this.#keepSpares();
+        if (this.#rest === undefined && performance.now() > this.#sparesFromMs) this.#keepSpares();
         this.#queue.push({ entry, inputJson, deadlineMs, askedAtMs: performance.now(), settle });
         this.#flush ??= setImmediate(() => this.#dispatch());
         this.#watch ??= setTimeout(() => this.#look(), watchMs);

@@ -35,8 +35,10 @@ async function within<T>(
   const engine = await compiler.engine(source, {
     maxMemoryBytes: 1_024 * 1_048_576,
     onWorkerEnd: (end) => ends.push(end.reason),
+    sparesAfterMs: 0,
     ...options,
   });
+  await engine.evaluate('gateway/call', good, 1_000);
   // The spare comes up behind the engine; the tests are about what happens when it is there.
   await sleep(400);
   try {
