@@ -21,6 +21,7 @@ const layer: Readonly<Record<string, number>> = {
   observe: 1,
   call: 2,
   workshop: 2,
+  replay: 2.5,
   http: 3,
   cli: 3,
   demo: 4,
@@ -44,6 +45,8 @@ const doors: readonly { readonly pattern: RegExp; readonly allowed: RegExp }[] =
   { pattern: /^yaml/, allowed: /^(config|release)\// },
   { pattern: /^(re2js|ibantools)/, allowed: /^content\// },
   { pattern: /^oidc-provider/, allowed: /^demo\// },
+  { pattern: /^confusables/, allowed: /^model\/look-alike\.ts$/ },
+  { pattern: /^minisearch/, allowed: /^call\/tool-search\.ts$/ },
 ];
 
 /** `identity` may use the OAuth login from the command line: signing in has no room of its own. */

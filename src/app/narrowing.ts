@@ -10,7 +10,12 @@ import type { Compiler } from './policy.ts';
  * that brings its module without its Rego says nothing that could be looked into. Answers are kept beside the compiled releases, so that
  * a start that finds both needs no compiler.
  */
-export function openNarrowing(config: PolicyConfig, compiler: Compiler, onError: (error: unknown) => void): Narrowing {
+export function openNarrowing(
+  config: PolicyConfig,
+  compiler: Compiler,
+  onError: (error: unknown) => void,
+  onNarrowed: () => void,
+): Narrowing {
   const cache = openBuildCache(config.cache_dir);
   return new Narrowing({
     withRego: (work) => compiler.use(work),
@@ -21,5 +26,6 @@ export function openNarrowing(config: PolicyConfig, compiler: Compiler, onError:
     },
     outlive: { read: (digest) => cache.readBounds(digest), write: (digest, json) => cache.writeBounds(digest, json) },
     onError,
+    onNarrowed,
   });
 }

@@ -60,7 +60,7 @@ export class Reloader {
   }
 
   async #apply(): Promise<void> {
-    const { observation, upstreams, live, endpoints, sessions, audit } = this.#rooms;
+    const { observation, upstreams, live, endpoints, sessions, listChanges, audit } = this.#rooms;
     const next = loadConfig(this.#configPath, this.#env);
     const differs = (key: (typeof fixedKeys)[number]): boolean =>
       JSON.stringify(next.config[key]) !== JSON.stringify(this.#loaded.config[key]);
@@ -75,7 +75,7 @@ export class Reloader {
     endpoints.use(next.config);
     this.#loaded = next;
     this.#onLoaded(next);
-    sessions.announce(['tools', 'resources', 'prompts'], (endpoint) => endpoints.has(endpoint));
+    listChanges.announce(['tools', 'resources', 'prompts'], (endpoint) => endpoints.has(endpoint));
     for (const one of [...sessions.all()]) if (!endpoints.has(one.session.endpoint)) sessions.end(one, Date.now());
     audit.hand(systemRecord(next.config.tenant, 'config.reloaded', 'the configuration was reloaded'));
     observation.log.info('config.reloaded');

@@ -3,9 +3,12 @@ import { openAuditLog, type OpenAuditLog } from '../audit/open.ts';
 import { History } from '../call/history.ts';
 import { InputPlans } from '../call/input-plan.ts';
 import { LimitCounter } from '../call/limits.ts';
+import { ListAnswers } from '../call/list-answers.ts';
+import { ListChanges } from '../call/list-changes.ts';
 import type { Parts } from '../call/parts.ts';
 import { Pipeline } from '../call/pipeline.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { scanDefinition } from '../content/definition-scan.ts';
 import type { Config } from '../config/schema-types.ts';
 import { SessionBook } from '../http/session-book.ts';
 import type { AuditRecord } from '../model/audit-record.ts';
@@ -40,6 +43,7 @@ export interface Rooms {
   readonly endpoints: Endpoints;
   readonly pipeline: Pipeline;
   readonly sessions: SessionBook;
+  readonly listChanges: ListChanges;
 }
 
 /** Steps that undo what was opened, in the order of opening. */
@@ -67,7 +71,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   opened(approvals, (one) => Promise.resolve().then(() => one.close()));
   const pins = createToolPins({ db, tenant, now: Date.now });
   const clientInfo = { name: 'castellan', version };
-  const upstreams = createUpstreams(upstreamOptions(config), { pins, log: observation.upstreamLog, clientInfo });
+  const upstreams = createUpstreams(upstreamOptions(config), { pins, log: observation.upstreamLog, clientInfo, scan: scanDefinition });
   opened(upstreams, (one) => one.close());
   const endpoints = new Endpoints(config, () => upstreams.catalogue());
   const live = new Live(keys, observation.identityEvent);
@@ -75,7 +79,13 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   const { history_entries: maxEntries, history_window_s: windowS, history_identities: maxIdentities } = config.limits;
   const history = new History({ maxEntries, windowMs: windowS * 1000, maxIdentities });
   await observation.restoreHistory(db, history, config);
-  const narrowing = openNarrowing(config.policy, compiler, (error) => observation.log.warn('list.not_narrowed', { error }));
+  const listChanges = new ListChanges();
+  const narrowing = openNarrowing(
+    config.policy,
+    compiler,
+    (error) => observation.log.warn('list.not_narrowed', { error }),
+    () => listChanges.announce(['tools'], () => true),
+  );
   opened(narrowing, (one) => Promise.resolve().then(() => one.close()));
   const parts: Parts = {
     release: () => releases.current(),
@@ -87,15 +97,30 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     history,
     plans: new InputPlans(),
     limits: new LimitCounter(),
+    lists: new ListAnswers(),
     narrow: (listing) => (live.now.config.policy.narrow_lists ? narrowing.list(listing) : undefined),
     observer: observation.observer,
     settings: () => live.now.settings,
     now: Date.now,
   };
   const sessions = openSessions(live, upstreams, observation);
-  announceChanges({ upstreams, releases, endpoints, sessions, observation }, undo);
+  announceChanges({ upstreams, releases, endpoints, sessions, observation, listChanges }, undo);
   await Promise.race([upstreams.settled(), new Promise((resolve) => setTimeout(resolve, upstreamsWaitMs).unref())]);
-  return { tenant, observation, live, db, keys, audit, approvals, releases, upstreams, endpoints, pipeline: new Pipeline(parts), sessions };
+  return {
+    tenant,
+    observation,
+    live,
+    db,
+    keys,
+    audit,
+    approvals,
+    releases,
+    upstreams,
+    endpoints,
+    pipeline: new Pipeline(parts),
+    sessions,
+    listChanges,
+  };
 }
 
 /** A record of what the gateway itself did. */
@@ -147,17 +172,18 @@ function openSessions(live: Live, upstreams: Upstreams, { log }: Observation): S
   });
 }
 
-type Announcing = Pick<Rooms, 'upstreams' | 'releases' | 'endpoints' | 'sessions' | 'observation'>;
+type Announcing = Pick<Rooms, 'upstreams' | 'releases' | 'endpoints' | 'sessions' | 'observation' | 'listChanges'>;
 
 /** Tells every listening agent that its lists may look different now: an upstream changed, or policy did. */
-function announceChanges({ upstreams, releases, endpoints, sessions, observation }: Announcing, undo: Undo): void {
-  const stop = upstreams.onChange((upstream, kinds) => sessions.announce(kinds, (endpoint) => endpoints.uses(endpoint, upstream)));
+function announceChanges({ upstreams, releases, endpoints, sessions, observation, listChanges }: Announcing, undo: Undo): void {
+  listChanges.listen(({ kinds, isAt }) => sessions.announce(kinds, isAt));
+  const stop = upstreams.onChange((upstream, kinds) => listChanges.announce(kinds, (endpoint) => endpoints.uses(endpoint, upstream)));
   undo.push(() => Promise.resolve().then(stop));
   let seen = releases.current()?.digest;
   observation.onReleaseChange(() => {
     const digest = releases.current()?.digest;
     if (digest === seen) return;
     seen = digest;
-    sessions.announce(['tools', 'resources', 'prompts'], () => true);
+    listChanges.announce(['tools', 'resources', 'prompts'], () => true);
   });
 }

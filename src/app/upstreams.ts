@@ -1,13 +1,30 @@
 import type { Config, EndpointConfig, UpstreamConfig } from '../config/schema-types.ts';
 import { revealed } from '../config/secret.ts';
+import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
 import { buildEndpoint, type EndpointOptions, type EndpointView } from '../upstream/endpoint.ts';
 import type { Catalogue } from '../upstream/catalogue.ts';
+import { readLockfile, type LockedServer, type Lockfile } from '../upstream/lockfile.ts';
 import type { UpstreamCredential, UpstreamOptions, UpstreamTransport } from '../upstream/types.ts';
 
-/** The upstreams of a configuration, as the upstream room takes them. */
-export function upstreamOptions(config: Config): readonly UpstreamOptions[] {
+/** What was reviewed: the lockfile where an upstream asks for it. @throws GatewayError `config.invalid` */
+function reviewed({ upstreams, lockfile }: Config): Lockfile | undefined {
+  const using = Object.entries(upstreams).find(([, { pinning }]) => pinning === 'lockfile');
+  if (using === undefined) return undefined;
+  const lock = readLockfile(lockfile);
+  if (lock !== undefined) return lock;
+  throw new GatewayError(
+    'config.invalid',
+    `there is no lockfile \`${lockfile}\`, which \`upstreams.${using[0]}.pinning\` asks for; write it with \`castellan lock\``,
+  );
+}
+
+/**
+ * The upstreams of a configuration, as the upstream room takes them. Reads the lockfile where one is used.
+ * @throws GatewayError `config.invalid` when that is missing or not good
+ */
+export function upstreamOptions(config: Config, lock = reviewed(config)): readonly UpstreamOptions[] {
   return Object.entries(config.upstreams).map(([name, upstream]) => ({
     name,
     transport: transportOf(upstream),
@@ -22,6 +39,8 @@ export function upstreamOptions(config: Config): readonly UpstreamOptions[] {
     ),
     defaultLabels: upstream.labels,
     pinning: upstream.pinning,
+    quarantine: upstream.quarantine,
+    ...(lock !== undefined && Object.hasOwn(lock.servers, name) ? { lock: lock.servers[name] as LockedServer } : {}),
     idempotentTools: Object.entries(upstream.tools).flatMap(([tool, { idempotent }]) => (idempotent ? [tool] : [])),
     allowPrivateNetwork: (upstream.http ?? upstream.sse)?.allow_private_network ?? true,
     offer: upstream.offer,
@@ -63,6 +82,9 @@ function endpointOptions(name: string, endpoint: EndpointConfig): EndpointOption
     name,
     upstreams: endpoint.upstreams.map(({ name: upstream, tools, exclude }) => ({ upstream, tools, exclude })),
     rename: endpoint.rename,
+    toolSearch: endpoint.tool_search.enabled
+      ? { results: endpoint.tool_search.results, maxResults: endpoint.tool_search.max_results }
+      : undefined,
     variants: endpoint.variants.map((variant) => ({
       ...variant,
       pin: variant.pin as JsonObject,

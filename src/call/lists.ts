@@ -1,16 +1,18 @@
+import type { Decision } from '../model/decision.ts';
+import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import type { ToolFacts } from '../model/input.ts';
-import type { Json, JsonObject } from '../model/json.ts';
-import type { EndpointView } from '../upstream/endpoint.ts';
-import { buildInput } from './build-input.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
+import { buildInput, type InputParts } from './build-input.ts';
 import type { Answer, Call } from './call.ts';
 import { decideList } from './decide.ts';
 import { kindOf } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
 import { failure, refusal } from './reply.ts';
-import { GatewayError } from '../model/errors.ts';
 import { toolFacts } from './resolve.ts';
+import { ownTools } from './search-tools.ts';
 
 /** One thing that could be listed: the name that policy answers with, and the definition as the agent would see it. */
 interface Listed {
@@ -22,56 +24,92 @@ interface Listed {
 }
 
 /** Which member of the result holds a list, and where its items come from. */
-const lists: Readonly<Record<string, { readonly member: string; readonly items: (endpoint: EndpointView) => readonly Listed[] }>> = {
-  'tools/list': {
-    member: 'tools',
-    items: (endpoint) =>
-      [...endpoint.tools.values()].map((tool) => ({
-        name: tool.exposedName,
-        server: tool.upstream,
-        definition: tool.definition,
-        facts: toolFacts(tool).facts,
-      })),
-  },
-  'resources/list': { member: 'resources', items: (endpoint) => endpoint.resources },
-  'resources/templates/list': { member: 'resourceTemplates', items: (endpoint) => endpoint.resourceTemplates },
-  'prompts/list': { member: 'prompts', items: (endpoint) => endpoint.prompts },
+const lists: Readonly<Record<string, { readonly member: string; readonly items: (call: Call) => readonly Listed[] }>> = {
+  'tools/list': { member: 'tools', items: listedTools },
+  'resources/list': { member: 'resources', items: ({ snapshot }) => snapshot.endpoint.resources },
+  'resources/templates/list': { member: 'resourceTemplates', items: ({ snapshot }) => snapshot.endpoint.resourceTemplates },
+  'prompts/list': { member: 'prompts', items: ({ snapshot }) => snapshot.endpoint.prompts },
 };
+
+/** Revisions from this one on know schemas of any type for what a tool gives back, and say how long a list may be kept. */
+const modernVersion = '2026-07-28';
 
 /** JSON of what an endpoint's catalogue has to list, kept as long as that view of it. */
 const jsonKept = new WeakMap<EndpointView, Map<string, string>>();
+/** Tools as lists of one era show them, kept as long as the catalogue's entry. */
+const modernKept = new WeakMap<ExposedTool, JsonObject>();
 
 /**
  * Answers a list from the catalogue, filtered: one evaluation of `gateway/list` names what the identity may see. Lists are whole, so
- * there is no next page; a cursor is refused.
+ * there is no next page; a cursor is refused. An endpoint with tool search lists its two tools in place of the whole.
  */
 export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   const list = lists[call.method];
   if (list === undefined) throw new TypeError(`no list for \`${call.method}\``);
   if (call.subject['cursor'] !== undefined) return failure(call, new GatewayError('rpc.params', 'unknown cursor; this list has one page'));
-  const { endpoint, release } = call.snapshot;
+  const { decision, shown } = await visibleItems(parts, call);
+  if (decision.effect === 'deny') return refusal(call, decision);
+  parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: parts.now() - call.arrival.receivedAtMs }, parts.now()));
+  const { toolSearch } = call.snapshot.endpoint;
+  const isSearched = toolSearch !== undefined && call.method === 'tools/list' && shown.length > 0;
+  const items = isSearched ? ownTools(toolSearch) : shown.map(({ definition }) => definition);
+  // INVARIANT: what one identity is listed is never another's: a cache on the way must not share it.
+  const scope = call.session.protocolVersion >= modernVersion ? { ttlMs: 0, cacheScope: 'private' } : {};
+  return { result: { [list.member]: items, ...scope } };
+}
+
+/**
+ * What this call's identity may see of a list, narrowed to what policy does not refuse anyhow. The decision is durable when this resolves.
+ * @param listing the call as policy is asked about it, where that is another than the one that is recorded
+ */
+export async function visibleItems(
+  parts: Parts,
+  call: Call,
+  listing: Call = call,
+): Promise<{ readonly decision: Decision; readonly shown: readonly Listed[] }> {
+  const { release } = call.snapshot;
   const nowMs = parts.now();
-  const items = list.items(endpoint);
-  const input = buildInput(parts.plans, call, {
+  const items = lists[listing.method]?.items(listing) ?? [];
+  const inputParts: InputParts = {
     entry: 'gateway/list',
     phase: 'list',
     atMs: nowMs,
     findings: [],
     history: parts.history.look(identityKey(call.identity), nowMs, call.session.publicId),
     approval: null,
-    listJson: { key: call.method === 'tools/list' ? 'tools' : 'items', json: listJson(call, items) },
+    listJson: { key: listing.method === 'tools/list' ? 'tools' : 'items', json: listJson(listing, items) },
     environmentJson: parts.settings().environmentJson,
-  });
-  const { visible, decision } = await decideList(parts, release, input);
+  };
+  const input = buildInput(parts.plans, listing, inputParts);
+  const ask = (): ReturnType<typeof decideList> => decideList(parts, release, input);
+  const { visible, decision } = await parts.lists.get({ plans: parts.plans, call: listing, parts: inputParts, input, ask });
   await makeDurable(parts, decidedRecord(call, decision, parts.now()));
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
-  if (decision.effect === 'deny') return refusal(call, decision);
+  if (decision.effect === 'deny') return { decision, shown: [] };
   const narrow = release && parts.narrow?.({ release, identity: call.identity, environmentJson: parts.settings().environmentJson });
-  const shown: Json[] = items
+  const shown = items
     .filter((item) => visible.has(item.name))
-    .map(({ facts, definition }) => (facts === undefined || narrow === undefined ? definition : narrow(facts, definition)));
-  parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: parts.now() - call.arrival.receivedAtMs }, parts.now()));
-  return { result: { [list.member]: shown } };
+    .map((item) =>
+      item.facts === undefined || narrow === undefined ? item : { ...item, definition: narrow(item.facts, item.definition) },
+    );
+  return { decision, shown };
+}
+
+function listedTools({ snapshot, session }: Call): Listed[] {
+  const isModern = session.protocolVersion >= modernVersion;
+  const tools = [...snapshot.endpoint.tools.values()].filter(({ quarantined }) => quarantined === undefined);
+  return tools.map((tool) => ({
+    name: tool.exposedName,
+    server: tool.upstream,
+    definition: isModern && tool.modernOutputSchema !== undefined ? withOutputSchema(tool, tool.modernOutputSchema) : tool.definition,
+    facts: toolFacts(tool).facts,
+  }));
+}
+
+function withOutputSchema(tool: ExposedTool, outputSchema: JsonObject): JsonObject {
+  let definition = modernKept.get(tool);
+  if (definition === undefined) modernKept.set(tool, (definition = { ...tool.definition, outputSchema }));
+  return definition;
 }
 
 function listJson(call: Call, items: readonly Listed[]): string {

@@ -8,6 +8,7 @@ import type { Upstreams } from '../upstream/types.ts';
 import type { History } from './history.ts';
 import type { InputPlans } from './input-plan.ts';
 import type { LimitCounter } from './limits.ts';
+import type { ListAnswers } from './list-answers.ts';
 
 /** Finds and changes what must not go on; supplied by the content room. */
 export interface Content {
@@ -62,13 +63,14 @@ export interface CallSettings {
 export interface Parts {
   readonly release: () => ActiveRelease | undefined;
   readonly endpoint: (name: string) => EndpointView | undefined;
-  readonly upstreams: Pick<Upstreams, 'session' | 'release'>;
+  readonly upstreams: Pick<Upstreams, 'session' | 'release' | 'isStill'>;
   readonly audit: AuditLog;
   readonly approvals: ApprovalBook;
   readonly content: () => Content;
   readonly history: History;
   readonly plans: InputPlans;
   readonly limits: LimitCounter;
+  readonly lists: ListAnswers;
   /**
    * Gives the definitions as one list shows them: narrowed to arguments that policy does not refuse anyhow. It never waits: what is not
    * known yet is shown as it is. Absent: nothing is narrowed. Calls are judged all the same.

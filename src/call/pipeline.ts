@@ -1,6 +1,7 @@
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey, type Identity } from '../model/identity.ts';
 import type { JsonObject } from '../model/json.ts';
+import { findToolName } from '../model/own-tools.ts';
 import type { AgentChannel, Answer, Arrival, Call, Snapshot } from './call.ts';
 import { permitFor } from './act.ts';
 import { judge } from './judge.ts';
@@ -14,6 +15,7 @@ import { failure, heldAnswer, refusal } from './reply.ts';
 import { callOf, resolve, type Resolved } from './resolve.ts';
 import type { RpcNotification, RpcRequest, RpcResponse } from './rpc.ts';
 import type { Session } from './session.ts';
+import { answerFindTool } from './tool-search.ts';
 
 /** One message of an agent's, with what the transport knows about it. */
 export interface Incoming<Message> {
@@ -135,6 +137,9 @@ export class Pipeline {
     if (rule?.from === 'upstream' || rule?.form === 'notification')
       throw new GatewayError('rpc.method_unknown', `\`${message.method}\` is not a request that an agent makes`);
     if (rule?.route === 'list') return answerList(this.#parts, resolved.call);
+    const { toolSearch } = snapshot.endpoint;
+    if (toolSearch !== undefined && resolved.call.target.name === findToolName && resolved.upstream === null)
+      return answerFindTool(this.#parts, resolved.call, toolSearch);
     if (rule?.route === 'one') return relay(this.#parts, resolved, channel, signal);
     return this.#answerHere(resolved, rule?.route ?? 'unknown');
   }

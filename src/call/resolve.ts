@@ -5,10 +5,12 @@ import type { Identity } from '../model/identity.ts';
 import { newId } from '../model/ids.ts';
 import type { Target, ToolFacts } from '../model/input.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
+import { callToolName, findToolName } from '../model/own-tools.ts';
 import { assertRpcKeys, foldName } from '../model/rpc-keys.ts';
 import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { member, type Arrival, type Call, type Snapshot } from './call.ts';
 import { kindOf } from './methods.ts';
+import { calledTool } from './search-tools.ts';
 import type { Session } from './session.ts';
 
 /** A call with the way it will take once it is allowed. */
@@ -37,6 +39,7 @@ export function toolFacts(tool: ExposedTool): { readonly facts: ToolFacts; reado
       labels: tool.labels,
       definition_digest: tool.digest,
       pinned: tool.pinned,
+      findings: tool.findings,
     };
     kept = { facts, json: JSON.stringify(facts) };
     factsKept.set(tool, kept);
@@ -70,8 +73,13 @@ export function resolve(arriving: Arriving): Resolved {
 }
 
 function resolveTool(arriving: Arriving): Resolved {
-  const { params, snapshot } = arriving;
-  const name = member(params, 'name');
+  const { snapshot } = arriving;
+  let { params } = arriving;
+  let name = member(params, 'name');
+  if (snapshot.endpoint.toolSearch !== undefined) {
+    if (name === findToolName) return resolveFindTool(arriving);
+    if (name === callToolName) name = member((params = calledTool(params)), 'name');
+  }
   if (typeof name !== 'string') throw new GatewayError('rpc.params', '`params.name` must be the name of a tool');
   const tool = snapshot.endpoint.resolveTool(name);
   if (tool === undefined)
@@ -95,6 +103,14 @@ function resolveTool(arriving: Arriving): Resolved {
   const { meta } = withoutMeta(params);
   const call = makeCall(arriving, { kind: 'tool', server: tool.upstream, name: tool.name }, prepared, facts);
   return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, ...meta }) };
+}
+
+/** The gateway's own tool: no upstream has it. */
+function resolveFindTool(arriving: Arriving): Resolved {
+  const given = member(arriving.params, 'arguments') ?? {};
+  if (!isJsonObject(given)) throw new GatewayError('rpc.params', '`params.arguments` must be an object');
+  const call = makeCall(arriving, { kind: 'tool', server: null, name: findToolName }, given);
+  return { call, upstream: null, outgoing: () => undefined };
 }
 
 /** Names of the arguments that a tool's schema declares, and what a lenient upstream may take for them; kept as long as the catalogue's entry. */

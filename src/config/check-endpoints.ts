@@ -1,4 +1,5 @@
 import { compileValidator } from '../model/validate.ts';
+import { callToolName, findToolName } from '../model/own-tools.ts';
 import type { KnownNames } from './check-access.ts';
 import { nearest } from './nearest.ts';
 import { listed, type Path, type Problem } from './problem.ts';
@@ -12,6 +13,7 @@ export function checkEndpoints({ endpoints }: Config, known: KnownNames): Proble
     ...checkRenames(endpoint, ['endpoints', name]),
     ...checkVariants(endpoint, ['endpoints', name]),
     ...checkExposedNames(endpoint, ['endpoints', name]),
+    ...checkToolSearch(endpoint, ['endpoints', name]),
   ]);
 }
 
@@ -108,5 +110,23 @@ function checkExposedNames(endpoint: EndpointConfig, path: Path): Problem[] {
       else problems.push({ path: [...path, list, index, 'as'], message: `\`${as}\` is the name of \`${before}\` too; take another` });
     }
   }
+  return problems;
+}
+
+/** The gateway's own tools need their names for themselves; what upstreams turn out to list is checked when it is known. */
+function checkToolSearch({ tool_search: search, upstreams, rename, variants }: EndpointConfig, path: Path): Problem[] {
+  if (!search.enabled) return [];
+  const problems: Problem[] = [];
+  const refuse = (name: string, at: Path): void => {
+    if (name === findToolName || name === callToolName)
+      problems.push({ path: at, message: `\`${name}\` is the gateway's own tool where \`tool_search\` is enabled; take another name` });
+  };
+  for (const [index, { as }] of rename.entries()) refuse(as, [...path, 'rename', index, 'as']);
+  for (const [index, { as }] of variants.entries()) refuse(as, [...path, 'variants', index, 'as']);
+  for (const [index, { name: upstream, tools }] of upstreams.entries())
+    for (const [at, tool] of tools.entries())
+      if (!rename.some((one) => one.upstream === upstream && one.tool === tool)) refuse(tool, [...path, 'upstreams', index, 'tools', at]);
+  if (search.results > search.max_results)
+    problems.push({ path: [...path, 'tool_search', 'results'], message: '`results` is above `max_results`; lower it, or raise that' });
   return problems;
 }

@@ -34,6 +34,10 @@ export interface Config {
   endpoints: {
     [k: string]: EndpointConfig;
   };
+  /**
+   * The definitions of tools that were reviewed, for upstreams with `pinning: lockfile`. `castellan lock` writes it; keep it in Git.
+   */
+  lockfile: string;
   policy: PolicyConfig;
   approvals: ApprovalsConfig;
   audit: AuditConfig;
@@ -224,9 +228,13 @@ export interface UpstreamConfig {
    */
   max_response_bytes: number;
   /**
-   * `config`: a tool counts as pinned only where `tools.<name>.digest` fits its definition. `first_seen`: otherwise the definition that was seen first is kept, and a changed one no longer fits. Policy decides what an unpinned tool may do.
+   * `config`: a tool counts as pinned only where `tools.<name>.digest` fits its definition. `first_seen`: otherwise the definition that was seen first is kept, and a changed one no longer fits. `lockfile`: otherwise the definition in the lockfile counts, and the server's instructions must be those in it. Policy decides what an unpinned tool may do.
    */
-  pinning: 'config' | 'first_seen';
+  pinning: 'config' | 'first_seen' | 'lockfile';
+  /**
+   * What becomes of a tool whose definition is another than the one that was reviewed or first seen, or that is not in the lockfile. `hide`: no list shows it, whatever policy says, and a call of it is judged as unpinned. `policy`: policy alone decides.
+   */
+  quarantine: 'hide' | 'policy';
   /**
    * Labels of every tool of this server. Policy trusts them.
    */
@@ -349,6 +357,7 @@ export interface EndpointConfig {
    * What agents are told about this endpoint when they connect.
    */
   instructions?: string;
+  tool_search: ToolSearchConfig;
 }
 export interface EndpointUpstreamConfig {
   /**
@@ -417,6 +426,20 @@ export interface VariantConfig {
   narrow: {
     [k: string]: Readonly<Record<string, unknown>>;
   };
+}
+export interface ToolSearchConfig {
+  /**
+   * Whether this endpoint lists `find_tool` and `call_tool` in place of its tools. What is found is filtered as the list would be, and a call through `call_tool` is judged as a call of the tool itself.
+   */
+  enabled: boolean;
+  /**
+   * How many tools a search gives where the agent does not say.
+   */
+  results: number;
+  /**
+   * How many tools an agent may ask for in one search.
+   */
+  max_results: number;
 }
 export interface PolicyConfig {
   /**

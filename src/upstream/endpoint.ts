@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../model/json.ts';
+import { callToolName, findToolName } from '../model/own-tools.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
 import { exposeNames, type Candidate } from './exposed-names.ts';
@@ -33,6 +34,16 @@ export interface EndpointOptions {
     readonly pin: JsonObject;
     readonly narrow: Readonly<Record<string, JsonObject>>;
   }[];
+  /** Absent: the endpoint lists its tools. */
+  readonly toolSearch?: ToolSearch | undefined;
+}
+
+/** How an endpoint lets agents search its tools in place of listing them. */
+export interface ToolSearch {
+  /** Tools that one search gives, where the agent does not say. */
+  readonly results: number;
+  /** The most that an agent may ask for. */
+  readonly maxResults: number;
 }
 
 /** A resource, template or prompt as an endpoint lists it. `name` is the URI, the template, or the exposed name. */
@@ -62,6 +73,8 @@ export interface EndpointView {
   /** Merged; lists that change are announced by the gateway itself. */
   readonly capabilities: JsonObject;
   readonly instructions: string | undefined;
+  /** Where tools are found by searching; they are called as they are without it. */
+  readonly toolSearch: ToolSearch | undefined;
   resolveTool(name: string): ExposedTool | undefined;
   /** The upstream that has a resource (or a template of that very text): listed, else by template, else the only one with resources. */
   resolveResource(uri: string): string | undefined;
@@ -105,6 +118,7 @@ export function buildEndpoint(catalogue: Catalogue, options: EndpointOptions): E
     quarantined,
     capabilities: mergeCapabilities(entries, tools.size > 0),
     instructions: joinInstructions(entries),
+    toolSearch: options.toolSearch,
     resolveTool: (name) => tools.get(name),
     resolveResource: (uri) => byUri.get(uri) ?? tests.find(({ test }) => test(uri))?.server ?? onlyOne,
     resolvePrompt: (name) => prompts.get(name),
@@ -143,7 +157,7 @@ function joinTools(catalogue: Catalogue, options: EndpointOptions, quarantined: 
     if (tool.malformed !== undefined) quarantined.push({ kind: 'tool', upstream, name, reason: tool.malformed });
     return tool.malformed === undefined;
   });
-  const { named, quarantined: unnamed } = exposeNames(usable);
+  const { named, quarantined: unnamed } = exposeNames(usable, options.toolSearch === undefined ? [] : [findToolName, callToolName]);
   for (const { item, reason } of unnamed) quarantined.push({ kind: 'tool', upstream: item.upstream, name: item.name, reason });
   return new Map([...named].map(([name, candidate]) => [name, candidate.expose(name)]));
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { lookAlikeKey } from '../model/look-alike.ts';
 
 /** Something that wants a name in an endpoint. */
 export interface Candidate {
@@ -23,8 +24,9 @@ const allowed = /^[A-Za-z0-9_.-]{1,60}$/;
  * Gives each candidate a name that is its own: its plain name where nobody else has that, with the upstream's name in front where two
  * upstreams have the same one. Names that a reader or a model could take for each other (case, `l` and `1`, `-` and `_`) are not given to
  * anyone but the configuration's own choice: they are quarantined with a reason. The outcome does not depend on which upstream is first.
+ * @param reserved names that the gateway itself uses: nobody gets them, or one that looks like them
  */
-export function exposeNames<Item extends Candidate>(items: readonly Item[]): Named<Item> {
+export function exposeNames<Item extends Candidate>(items: readonly Item[], reserved: readonly string[] = []): Named<Item> {
   const quarantined: { item: Item; reason: string }[] = [];
   const wanted: { item: Item; name: string }[] = [];
   const counts = count(items.map((item) => item.chosen ?? item.name));
@@ -32,14 +34,20 @@ export function exposeNames<Item extends Candidate>(items: readonly Item[]): Nam
     const plain = item.chosen ?? item.name;
     const isShared = (counts.get(plain) ?? 0) > 1 && item.chosen === undefined;
     const name = item.chosen ?? fitName(isShared ? `${item.upstream}_${item.name}` : item.name);
-    if (name === undefined) quarantined.push({ item, reason: 'its name has characters that cannot be told from others by sight' });
+    if (name === undefined) quarantined.push({ item, reason: foreignReason(item, items) });
     else if (!allowed.test(name))
       quarantined.push({ item, reason: `the name \`${name.slice(0, 80)}\` is not 1 to 60 letters, digits, \`_\`, \`-\` or \`.\`` });
     else wanted.push({ item, name });
   }
   const named = new Map<string, Item>();
-  for (const group of groupBy(wanted, (each) => lookAlike(each.name))) {
+  const taken = new Set(reserved.map(lookAlikeKey));
+  for (const group of groupBy(wanted, (each) => lookAlikeKey(each.name))) {
     const chosen = group.filter((each) => each.item.chosen !== undefined);
+    if (taken.has(lookAlikeKey(group[0]?.name ?? ''))) {
+      for (const { item, name } of group)
+        quarantined.push({ item, reason: `the gateway's own tools are searched under a name like \`${name}\`; rename it` });
+      continue;
+    }
     const winner = group.length === 1 ? group[0] : chosen.length === 1 ? chosen[0] : undefined;
     if (winner !== undefined) named.set(winner.name, winner.item);
     for (const each of group) {
@@ -51,6 +59,14 @@ export function exposeNames<Item extends Candidate>(items: readonly Item[]): Nam
   return { named, quarantined };
 }
 
+/** Why a name that is not plain ASCII is kept back: where it is another's name in other letters, that one is named. */
+function foreignReason(item: Candidate, items: readonly Candidate[]): string {
+  const words = 'its name has characters that cannot be told from others by sight';
+  const key = lookAlikeKey(item.name);
+  const twin = items.find((other) => other !== item && /^[\x20-\x7e]+$/.test(other.name) && lookAlikeKey(other.name) === key);
+  return twin === undefined ? words : `${words}: it looks like \`${twin.name}\` of \`${twin.upstream}\``;
+}
+
 /** The name with what clients refuse replaced, shortened with a digest where it is too long; `undefined` where it is not plain ASCII. */
 function fitName(name: string): string | undefined {
   if (!/^[\x20-\x7e]+$/.test(name)) return undefined;
@@ -58,11 +74,6 @@ function fitName(name: string): string | undefined {
   if (plain.length <= maxNameLength) return plain;
   const digest = createHash('sha256').update(name).digest('hex').slice(0, 8);
   return `${plain.slice(0, maxNameLength - 9)}_${digest}`;
-}
-
-/** One key for all names that look alike. */
-function lookAlike(name: string): string {
-  return name.toLowerCase().replace(/[il]/g, '1').replaceAll('o', '0').replace(/[-.]/g, '_');
 }
 
 function count(names: readonly string[]): Map<string, number> {

@@ -1,4 +1,5 @@
 import type { Digest } from '../model/ids.ts';
+import type { Finding } from '../model/input.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import { compileValidator, type Validator } from '../model/validate.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
@@ -9,12 +10,17 @@ export interface ExposedTool {
   readonly upstream: string;
   /** The upstream's own name for it. */
   readonly name: string;
-  /** As agents are listed it. */
+  /** As agents are listed it: what clients of every revision take. */
   readonly definition: JsonObject;
+  /** An output schema that is not an object's, which only 2026-07-28 and later know; left out of {@link definition}. */
+  readonly modernOutputSchema: JsonObject | undefined;
   readonly labels: readonly string[];
   /** Of the upstream's whole definition. */
   readonly digest: Digest;
   readonly pinned: boolean;
+  /** Why lists leave it out; calls of it are judged all the same. */
+  readonly quarantined: string | undefined;
+  readonly findings: readonly Finding[];
   readonly annotations: JsonObject;
   /** Checks what an agent passed; `undefined` when it fits. A tool whose schema is broken fits nothing. */
   validate(value: JsonObject): string | undefined;
@@ -92,9 +98,9 @@ export function restrictionProblem({ narrow, pin }: Restriction): string | undef
   return undefined;
 }
 
-function factsOf(tool: CatalogueTool): Pick<ExposedTool, 'upstream' | 'name' | 'labels' | 'digest' | 'pinned' | 'annotations'> {
-  const { upstream, name, labels, digest, pinned, annotations } = tool;
-  return { upstream, name, labels, digest, pinned, annotations };
+function factsOf(tool: CatalogueTool): Omit<ExposedTool, 'exposedName' | 'definition' | 'validate' | 'prepare'> {
+  const { upstream, name, labels, digest, pinned, quarantined, findings, annotations } = tool;
+  return { upstream, name, labels, digest, pinned, quarantined, findings, annotations, modernOutputSchema: modernOutputSchema(tool) };
 }
 
 function schemaOf(tool: CatalogueTool): JsonObject {
@@ -105,7 +111,6 @@ function schemaOf(tool: CatalogueTool): JsonObject {
 
 function listedDefinition(tool: CatalogueTool, exposedName: string, wording: Wording, inputSchema: JsonObject): JsonObject {
   const { outputSchema, ...rest } = tool.definition;
-  const isPlainOutput = isJsonObject(outputSchema) && outputSchema['type'] === 'object';
   return {
     ...rest,
     name: exposedName,
@@ -113,8 +118,17 @@ function listedDefinition(tool: CatalogueTool, exposedName: string, wording: Wor
     ...(wording.description === undefined ? {} : { description: wording.description }),
     inputSchema,
     // The same holds for an output schema that is not an object's: it is left out, and results pass unchecked by the client.
-    ...(isPlainOutput ? { outputSchema } : {}),
+    ...(isObjectSchema(outputSchema) ? { outputSchema } : {}),
   };
+}
+
+function isObjectSchema(schema: Json | undefined): schema is JsonObject {
+  return isJsonObject(schema) && schema['type'] === 'object';
+}
+
+function modernOutputSchema(tool: CatalogueTool): JsonObject | undefined {
+  const schema = tool.definition['outputSchema'];
+  return isJsonObject(schema) && !isObjectSchema(schema) ? schema : undefined;
 }
 
 function restrictedSchema(schema: JsonObject, { pin, narrow }: Restriction): JsonObject {

@@ -25,6 +25,8 @@ export interface NarrowingOptions {
   /** The files of a release, or `undefined` where they are not at hand (any more): then its lists are not narrowed. */
   readonly filesOf: (release: ActiveRelease) => Promise<RegoFiles | undefined>;
   readonly onError: (error: unknown) => void;
+  /** Told when tools were found that lists show narrower from now on. */
+  readonly onNarrowed?: () => void;
   /** Where answers outlive the process: they hold for as long as the release, the tool and the class of identities stay the same. */
   readonly outlive?: KeptAnswers;
   /** Answers that are kept; 5,000 when absent. The oldest goes first. */
@@ -135,9 +137,10 @@ export class Narrowing {
   async #work(): Promise<void> {
     // The list that asked goes out first.
     await new Promise((resolve) => setImmediate(resolve));
+    let isNarrower = false;
     while (this.#waiting.size > 0) {
       const [first] = this.#waiting.values();
-      if (first === undefined) return;
+      if (first === undefined) break;
       const batch = [...this.#waiting.values()].filter(({ release }) => release.digest === first.release.digest).slice(0, batchSize);
       const before = await this.#answeredBefore(first.release.digest);
       const open = batch.filter(({ key }) => !before.has(key));
@@ -151,9 +154,12 @@ export class Narrowing {
       }
       for (const { key } of batch) {
         this.#waiting.delete(key);
-        this.#keep(key, before.get(key) ?? null);
+        const answer = before.get(key) ?? null;
+        isNarrower ||= answer !== null;
+        this.#keep(key, answer);
       }
     }
+    if (isNarrower && !this.#isClosed) this.#options.onNarrowed?.();
   }
 
   async #answeredBefore(digest: string): Promise<Map<string, Answer>> {
