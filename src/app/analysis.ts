@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { AnalysisTools, MatrixOptions, ToolSource } from '../cli/analysis-tools.ts';
 import { readDocument } from '../config/document.ts';
 import { loadConfig } from '../config/load.ts';
+import { scanDefinition } from '../content/definition-scan.ts';
 import type { Config } from '../config/schema-types.ts';
 import type { Effect } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
@@ -125,6 +126,7 @@ async function catalogueOf(config: Config): Promise<readonly CatalogueRow[]> {
     pins,
     log: () => undefined,
     clientInfo: { name: 'castellan', version },
+    scan: scanDefinition,
   });
   try {
     await upstreams.settled();
@@ -135,7 +137,7 @@ async function catalogueOf(config: Config): Promise<readonly CatalogueRow[]> {
       throw new GatewayError('upstream.unreachable', `the tools of ${names} are not known; start it, or give \`--tools\``);
     }
     return [...upstreams.catalogue().upstreams.values()].flatMap((entry) =>
-      [...entry.tools.values()].map(({ upstream, name, annotations, labels, digest, pinned, definition }) => ({
+      [...entry.tools.values()].map(({ upstream, name, annotations, labels, digest, pinned, findings, definition }) => ({
         facts: {
           server: upstream,
           name,
@@ -145,6 +147,7 @@ async function catalogueOf(config: Config): Promise<readonly CatalogueRow[]> {
           labels,
           definition_digest: digest,
           pinned,
+          findings,
         },
         ...(isJsonObject(definition['inputSchema']) ? { inputSchema: definition['inputSchema'] } : {}),
       })),

@@ -2,7 +2,9 @@ import type { AuditOutcome } from '../model/audit-record.ts';
 import type { Approval } from '../model/approval.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
+import type { ToolFacts } from '../model/input.ts';
 import { isJsonObject } from '../model/json.ts';
+import { callFault } from '../upstream/faults.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
@@ -13,6 +15,7 @@ import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
 import { failure, heldAnswer, mayHaveRun, refusal } from './reply.ts';
 import type { Resolved } from './resolve.ts';
+import type { Round } from './rounds.ts';
 
 /** How a relayed call ended: the answer, what the finished record says, and whether anything was sent. */
 interface Ending {
@@ -27,7 +30,7 @@ interface Ending {
  * Stages 4 to 11 of a request that one upstream answers: judged, recorded, sent with a permit, inspected, recorded again.
  * Never rejects for a fault on the way: the agent gets an answer that says what to do, and the record says what happened.
  */
-export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: AbortSignal, round?: Round): Promise<Answer> {
   const { call } = resolved;
   const waiting = tellWaiting(resolved, channel);
   let judged: Judged;
@@ -60,7 +63,7 @@ export async function relay(parts: Parts, resolved: Resolved, channel: AgentChan
       faultEnding(call, new GatewayError('call.cancelled', 'the call was cancelled before it was sent')),
       false,
     );
-  const ending = await send(parts, resolved, judged, channel, signal).catch((error: unknown): Ending => {
+  const ending = await send(parts, resolved, judged, channel, signal, round).catch((error: unknown): Ending => {
     // Neither judged nor known to be harmless: the agent gets none of it, and the record says that the call may have run.
     parts.observer.failed(call.id, error);
     return { ...faultEnding(call, asGatewayError(error)), outcome: { status: 'unknown', error_code: 'gateway.internal' } };
@@ -93,27 +96,25 @@ function tellWaiting(
   };
 }
 
-async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: AgentChannel, signal: AbortSignal): Promise<Ending> {
-  const { call, upstream, outgoing } = resolved;
+async function send(
+  parts: Parts,
+  resolved: Resolved,
+  judged: Judged,
+  channel: AgentChannel,
+  signal: AbortSignal,
+  round: Round | undefined,
+): Promise<Ending> {
+  const { call, upstream } = resolved;
   if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
+  const still = call.tool === undefined || isStill(parts, upstream, call.tool);
+  if (call.tool !== undefined && still !== true && !(await still)) return faultEnding(call, changed(call.tool));
   const sentMs = performance.now();
-  const lane = new MessageLane(parts, call, upstream, channel);
-  let reply: UpstreamReply;
+  let sent: Awaited<ReturnType<Round['send']>>;
   try {
-    const permit = permitFor(
-      upstream,
-      { kind: 'request', method: call.method, params: outgoing(judged.subject) },
-      judged.decision,
-      call.id,
-    );
-    const session = lane.session();
-    reply = await session.request(permit, {
-      signal,
-      timeoutMs: parts.settings().callTimeoutMs,
-      onMessage: (message) => lane.take(message),
-    });
+    sent = await (round === undefined
+      ? sendInSession(parts, resolved, upstream, judged, channel, signal)
+      : round.send(judged, channel, signal));
   } catch (error) {
-    await lane.drain();
     const fault = asGatewayError(error);
     const isCancelled = fault.code === 'call.cancelled';
     if (!isCancelled && (fault.code === 'gateway.internal' || fault.cause !== undefined)) parts.observer.failed(call.id, error);
@@ -121,8 +122,11 @@ async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: A
   }
   const upstreamMs = performance.now() - sentMs;
   parts.observer.stage('send', upstreamMs);
-  // Messages that came before the answer reach the agent before it.
-  await lane.drain();
+  if (!('reply' in sent)) {
+    const outcome = { status: sent.status, upstream_ms: Math.round(upstreamMs * 100) / 100 };
+    return { answer: sent.answer, outcome, bytes: 0, labels: [] };
+  }
+  const { reply } = sent;
   const inspectMs = performance.now();
   const inspected = await inspect(parts, call, judged.decision, reply, judged.history);
   parts.observer.stage('inspect', performance.now() - inspectMs);
@@ -133,6 +137,44 @@ async function send(parts: Parts, resolved: Resolved, judged: Judged, channel: A
     ...(inspected.redacted === 0 ? {} : { redacted: inspected.redacted }),
   };
   return { answer: inspected.answer, outcome, judged: inspected.judged, bytes: reply.bytes, labels: inspected.labels };
+}
+
+/** Whether a tool is what policy judged. A definition that changes between the judgement and the sending would be another tool's. */
+function isStill(parts: Parts, upstream: string, { name, definition_digest, pinned }: ToolFacts): boolean | Promise<boolean> {
+  return parts.upstreams.isStill(upstream, name, definition_digest, pinned);
+}
+
+function changed({ exposed_name }: ToolFacts): GatewayError {
+  return new GatewayError(
+    'target.changed',
+    `the server changed \`${exposed_name}\` while this call was on its way; it was not sent. ask \`tools/list\` and call again`,
+  );
+}
+
+/** Sends the call of an agent that can be asked while it waits. Messages that came before the answer reach the agent before it. */
+async function sendInSession(
+  parts: Parts,
+  { call, outgoing }: Resolved,
+  upstream: string,
+  judged: Judged,
+  channel: AgentChannel,
+  signal: AbortSignal,
+): Promise<{ readonly reply: UpstreamReply }> {
+  const lane = new MessageLane(parts, call, upstream, channel);
+  const params = outgoing(judged.subject);
+  const permit = permitFor(upstream, { kind: 'request', method: call.method, params }, judged.decision, call.id);
+  try {
+    const reply = await lane.session().request(permit, {
+      signal,
+      timeoutMs: parts.settings().callTimeoutMs,
+      onMessage: (message) => lane.take(message),
+    });
+    if (reply.kind === 'result' && reply.result['resultType'] === 'input_required')
+      throw callFault('upstream.protocol', upstream, 'it asked for input in a result, which a session does not know');
+    return { reply };
+  } finally {
+    await lane.drain();
+  }
 }
 
 function faultEnding(call: Call, fault: GatewayError, upstreamMs?: number): Ending {
@@ -158,7 +200,7 @@ function close(parts: Parts, call: Call, judged: Judged, ending: Ending, sent: b
     const outcome =
       ending.outcome.status === 'ok'
         ? 'ok'
-        : ending.outcome.status === 'unknown' || ending.outcome.status === 'cancelled'
+        : ending.outcome.status === 'unknown' || ending.outcome.status === 'cancelled' || ending.outcome.status === 'input_required'
           ? 'unknown'
           : 'error';
     parts.history.settle(identityKey(call.identity), tracked, judged.decision.effect, outcome, labels, nowMs);

@@ -19,7 +19,7 @@ import type { Secret } from './secret.ts';
 export interface LoadedConfig {
   /** Frozen; every default is in place, every path absolute. */
   readonly config: Config;
-  /** The file itself and every file that a secret came from, absolute: what {@link watchConfig} is given. */
+  /** The file itself, every file that a secret came from, and the lockfile where one is used, absolute: what {@link watchConfig} is given. */
   readonly files: readonly string[];
   /** Every secret in it, so that the log can be told to hide them. */
   readonly secrets: readonly Secret[];
@@ -58,7 +58,8 @@ export function loadConfig(path: string, env: Readonly<Record<string, string | u
   const crossed = [...checkAccess(config, known), ...checkUpstreams(config), ...checkEndpoints(config, known), ...checkLimits(config)];
   for (const problem of [...unresolved, ...crossed]) problems.push({ ...problem, path: rest.original(problem.path) });
   if (problems.length > 0) throw invalid(placed(problems, path, document));
-  return { config, secrets, files: [resolvePath(path), ...files] };
+  const usesLock = Object.values(config.upstreams).some(({ pinning }) => pinning === 'lockfile');
+  return { config, secrets, files: [resolvePath(path), ...files, ...(usesLock ? [config.lockfile] : [])] };
 }
 
 function readText(path: string): string {

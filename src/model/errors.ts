@@ -1,6 +1,6 @@
 /**
  * The gateway's error codes: HTTP status, and the JSON-RPC code where a JSON-RPC answer is due. Codes of our own lie outside
- * −32768…−32000, which JSON-RPC and MCP reserve.
+ * −32768…−32000, which JSON-RPC and MCP reserve; −32020 to −32022 are MCP's, with the meaning that MCP gives them.
  */
 export const errorTable = {
   'json.invalid': { http: 400, rpc: -32700 },
@@ -11,7 +11,7 @@ export const errorTable = {
   'body.timeout': { http: 408, rpc: -32600 },
   'body.media_type': { http: 415, rpc: -32600 },
   'http.not_acceptable': { http: 406, rpc: -32600 },
-  'http.header_mismatch': { http: 400, rpc: -32600 },
+  'http.header_mismatch': { http: 400, rpc: -32020 },
   'http.host': { http: 403, rpc: -32600 },
   'http.origin': { http: 403, rpc: -32600 },
   'http.method': { http: 405, rpc: -32600 },
@@ -20,6 +20,10 @@ export const errorTable = {
   'rpc.method_unknown': { http: 200, rpc: -32601 },
   'rpc.params': { http: 200, rpc: -32602 },
   'protocol.version': { http: 400, rpc: -32600 },
+  'protocol.unsupported': { http: 400, rpc: -32022 },
+  'protocol.meta': { http: 400, rpc: -32602 },
+  'client.capability': { http: 400, rpc: -32021 },
+  'state.invalid': { http: 200, rpc: -32602 },
   'session.required': { http: 400, rpc: -32600 },
   'session.unknown': { http: 404, rpc: -32600 },
   'session.stream_taken': { http: 409, rpc: -32600 },
@@ -31,6 +35,7 @@ export const errorTable = {
   'admin.forbidden': { http: 403, rpc: 4032 },
   'endpoint.unknown': { http: 404, rpc: -32600 },
   'target.unknown': { http: 200, rpc: -32602 },
+  'target.changed': { http: 200, rpc: 4091 },
   'resource.unknown': { http: 200, rpc: -32002 },
   'policy.denied': { http: 200, rpc: 4030 },
   'policy.fault': { http: 200, rpc: 4033 },

@@ -32,6 +32,8 @@ export interface ToolFacts {
   readonly labels: readonly string[];
   readonly definition_digest: string;
   readonly pinned: boolean;
+  /** What a scan of its definition found; pointers are from the definition's root. The gateway always sends it. */
+  readonly findings?: readonly Finding[];
 }
 
 /** Something a detector found, never the value itself. `pointer` is from the input's root. */

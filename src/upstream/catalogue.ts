@@ -1,4 +1,5 @@
 import type { Digest } from '../model/ids.ts';
+import type { Finding } from '../model/input.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Handshake } from './handshake.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
@@ -13,7 +14,9 @@ export interface Catalogue {
 /** What one upstream offers. An upstream that went away keeps its last entry. */
 export interface CatalogueEntry {
   readonly name: string;
+  /** Without `instructions` where those are withheld. */
   readonly handshake: Handshake;
+  readonly instructions: ServerInstructions | undefined;
   readonly tools: ReadonlyMap<string, CatalogueTool>;
   /** As the upstream listed them, each with a string `uri`. */
   readonly resources: readonly JsonObject[];
@@ -24,6 +27,15 @@ export interface CatalogueEntry {
   readonly readAtMs: number;
   /** What was wrong with the lists, in words for an operator. */
   readonly problems: readonly string[];
+}
+
+/** What a server tells models about itself, and whether agents get it. */
+export interface ServerInstructions {
+  readonly text: string;
+  readonly digest: Digest;
+  readonly findings: readonly Finding[];
+  /** Why agents do not get it. */
+  readonly withheld: string | undefined;
 }
 
 /** What was read of an upstream before the configuration had its say. */

@@ -1,8 +1,10 @@
+import type { Finding } from '../model/input.ts';
 import type { Permit } from '../model/permit.ts';
 import type { Digest } from '../model/ids.ts';
-import type { JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from '../model/json.ts';
 import type { Awaitable } from '../model/ports.ts';
 import type { Catalogue } from './catalogue.ts';
+import type { LockedServer } from './lockfile.ts';
 
 /** How an upstream is reached. */
 export type UpstreamTransport =
@@ -47,8 +49,15 @@ export interface UpstreamOptions {
   readonly maxResponseBytes: number;
   readonly tools: Readonly<Record<string, ToolTerms>>;
   readonly defaultLabels?: readonly string[];
-  /** `config`: pinned only where a configured digest fits. `first_seen`: else the pin book's digest, filled on first sight. */
-  readonly pinning: 'config' | 'first_seen';
+  /**
+   * A configured digest always decides. Else `config`: not pinned; `first_seen`: the pin book's digest, filled on first sight; `lockfile`:
+   * the digest in `lock`.
+   */
+  readonly pinning: 'config' | 'first_seen' | 'lockfile';
+  /** What the lockfile has of this upstream. */
+  readonly lock?: LockedServer;
+  /** What becomes of a tool whose definition is another than that: `hide` (the default) keeps it from lists, `policy` leaves that to policy. */
+  readonly quarantine?: 'hide' | 'policy';
   /** Tools that may be called again when an answer was lost, whatever their annotations say. */
   readonly idempotentTools?: readonly string[];
   /** `false`: connections to private, loopback and link-local addresses are refused when they are made. */
@@ -141,6 +150,11 @@ export interface Upstreams {
   session(upstream: string, owner: SessionOwner): UpstreamSession;
   /** Closes all that an owner has open. */
   release(ownerId: string): Promise<void>;
+  /**
+   * Whether a tool is still what a call was judged with: same definition, same pin. Where the upstream announced a change that was not read
+   * yet, the answer waits for that; a change that cannot be read counts as one.
+   */
+  isStill(upstream: string, tool: string, digest: string, pinned: boolean): boolean | Promise<boolean>;
   /** Builds new upstreams, keeps unchanged ones connected, lets calls on removed ones finish and closes those. */
   reconfigure(options: readonly UpstreamOptions[]): Promise<void>;
   status(): readonly UpstreamStatus[];
@@ -168,6 +182,8 @@ export type UpstreamLog = (entry: UpstreamLogEntry) => void;
 export interface UpstreamPorts {
   readonly pins: PinBook;
   readonly log: UpstreamLog;
+  /** Looks for what has no place in a tool's definition, or in instructions. Pointers of the findings are from the value's root. */
+  scan(value: Json, kind: 'definition' | 'instructions'): readonly Finding[];
   /** What the gateway calls itself toward upstreams on its own sessions. */
   readonly clientInfo: JsonObject;
   readonly timing?: Partial<UpstreamTiming>;

@@ -38,6 +38,9 @@ export class Upstream {
   #entry: CatalogueEntry | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  /** Changes that the upstream announced, and how many of them the entry is known to have. */
+  #changes = 0;
+  #changesRead = 0;
   #dueAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -49,7 +52,10 @@ export class Upstream {
     this.#status = { name: parts.options.name, state: 'connecting', since: Date.now() };
     this.#transport = transportOf(parts.options, parts.ports, parts.timing, parts.groups, {
       onMessage: undefined,
-      onListChanged: () => this.#refreshSoon(),
+      onListChanged: () => {
+        this.#changes++;
+        this.#refreshSoon();
+      },
       onReopened: () => this.#refreshSoon(),
       onUnreachable: () => this.#refreshSoon(parts.timing.retryMinMs),
       log: parts.ports.log,
@@ -60,6 +66,7 @@ export class Upstream {
       onMessage: undefined,
       listens: true,
       retrySafe: () => true,
+      schemaOf: () => undefined,
     });
   }
 
@@ -69,6 +76,18 @@ export class Upstream {
 
   get entry(): CatalogueEntry | undefined {
     return this.#entry;
+  }
+
+  /** Resolves to `false` where an announced change could not be read; `true`, at once, where none is outstanding. */
+  upToDate(): boolean | Promise<boolean> {
+    return this.#changes === this.#changesRead || this.#readChanges();
+  }
+
+  async #readChanges(): Promise<boolean> {
+    await this.refresh();
+    // What was announced while that was read.
+    if (this.#changes !== this.#changesRead) await this.refresh();
+    return this.#changes === this.#changesRead;
   }
 
   /** True where `options` need no new connection, only another look at what is known. */
@@ -91,6 +110,7 @@ export class Upstream {
         onMessage: (message) => owner.onMessage(message),
         listens: owner.receives === true,
         retrySafe: (method, params) => isRetrySafe(method, params, this.#entry, this.#options.idempotentTools ?? []),
+        schemaOf: (tool) => this.#entry?.tools.get(tool)?.definition['inputSchema'] as JsonObject | undefined,
       });
       session = new PermitSession(this.#options.name, channel);
       this.#sessions.set(owner.id, session);
@@ -140,13 +160,16 @@ export class Upstream {
     this.#again = false;
     const { timing, ports } = this.#parts;
     const { name, timeoutMs } = this.#options;
+    const changes = this.#changes;
     try {
       const listing = await readListing(name, this.#reader, timeoutMs);
       this.#listing = listing;
       await this.#publish(listing);
+      this.#changesRead = changes;
       this.#backoff.reset();
       const { protocolVersion, serverInfo } = listing.handshake;
-      this.#setStatus({ name, state: 'ready', since: Date.now(), protocolVersion, serverInfo });
+      const { era } = this.#transport;
+      this.#setStatus({ name, state: 'ready', since: Date.now(), ...(era === undefined ? {} : { era }), protocolVersion, serverInfo });
       this.#schedule(timing.refreshMs);
     } catch (error) {
       if (this.#closed) return;
@@ -159,7 +182,7 @@ export class Upstream {
 
   async #publish(listing: Listing): Promise<void> {
     const before = this.#entry;
-    const entry = await buildEntry(this.#options, listing, before, this.#parts.ports.pins);
+    const entry = await buildEntry(this.#options, listing, before, this.#parts.ports);
     this.#entry = entry;
     if (!this.#closed) this.#parts.onEntry(entry, changedKinds(before, entry));
   }
@@ -192,6 +215,7 @@ function offered(options: UpstreamOptions): JsonObject {
 
 /** The options without what only the catalogue reads. */
 function connectionPart(options: UpstreamOptions): Partial<UpstreamOptions> {
-  const { tools: _tools, defaultLabels: _labels, pinning: _pinning, idempotentTools: _idempotent, ...rest } = options;
+  const { tools: _tools, defaultLabels: _labels, pinning: _pinning, idempotentTools: _idempotent, ...others } = options;
+  const { lock: _lock, quarantine: _quarantine, ...rest } = others;
   return rest;
 }

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import { fault } from './faults.ts';
 import { ProcessGroups } from './process-groups.ts';
+import { Shadows } from './shadows.ts';
 import { defaultTiming } from './timing.ts';
 import type { ListKind, SessionOwner, UpstreamOptions, UpstreamPorts, Upstreams, UpstreamSession, UpstreamStatus } from './types.ts';
 import { Upstream } from './upstream.ts';
@@ -19,6 +21,7 @@ class AllUpstreams implements Upstreams {
   readonly #ports: UpstreamPorts;
   readonly #groups = new ProcessGroups();
   readonly #listeners = new Set<Listener>();
+  readonly #shadows = new Shadows();
   readonly #draining = new Set<Promise<void>>();
   #upstreams: ReadonlyMap<string, Upstream>;
   #catalogue: Catalogue = { revision: 0, upstreams: new Map() };
@@ -49,6 +52,16 @@ class AllUpstreams implements Upstreams {
 
   async release(ownerId: string): Promise<void> {
     await Promise.all([...this.#upstreams.values()].map((each) => each.release(ownerId)));
+  }
+
+  isStill(upstream: string, tool: string, digest: string, pinned: boolean): boolean | Promise<boolean> {
+    const isSame = (): boolean => {
+      const now = this.#catalogue.upstreams.get(upstream)?.tools.get(tool);
+      return now?.digest === digest && now.pinned === pinned;
+    };
+    const upToDate = this.#upstreams.get(upstream)?.upToDate() ?? true;
+    if (upToDate === true) return isSame();
+    return Promise.resolve(upToDate).then((known) => known && isSame());
   }
 
   async reconfigure(options: readonly UpstreamOptions[]): Promise<void> {
@@ -110,16 +123,24 @@ class AllUpstreams implements Upstreams {
 
   #take(entry: CatalogueEntry, changed: readonly ListKind[]): void {
     // Whoever keeps something per revision need not build it again for a list that is as it was.
-    if (changed.length === 0) return;
-    this.#swap();
-    this.#tell(entry.name, changed);
+    const before = this.#catalogue.upstreams.get(entry.name);
+    const isSame =
+      changed.length === 0 &&
+      isDeepStrictEqual(before?.problems, entry.problems) &&
+      isDeepStrictEqual(before?.instructions, entry.instructions);
+    if (isSame) return;
+    const touched = this.#swap();
+    if (changed.length > 0) this.#tell(entry.name, changed);
+    for (const name of touched) if (name !== entry.name) this.#tell(name, ['tools']);
   }
 
-  /** A new snapshot of what each upstream last said. */
-  #swap(): void {
+  /** A new snapshot of what each upstream last said. Gives the upstreams with tools on which another one throws a new light. */
+  #swap(): readonly string[] {
     const entries = new Map<string, CatalogueEntry>();
     for (const [name, upstream] of this.#upstreams) if (upstream.entry !== undefined) entries.set(name, upstream.entry);
-    this.#catalogue = { revision: this.#catalogue.revision + 1, upstreams: entries };
+    const { upstreams, touched } = this.#shadows.cast(entries, this.#catalogue.upstreams);
+    this.#catalogue = { revision: this.#catalogue.revision + 1, upstreams };
+    return touched;
   }
 
   #drain(upstream: Upstream): void {

@@ -79,7 +79,7 @@ export function wholeInput({ identity, tool, environment, given = {} }: ToolQues
       ...(moreIdentity as JsonObject | undefined),
     },
     target: { kind: 'tool', server: tool.server, name: tool.name },
-    tool: { ...tool },
+    tool: { ...tool, findings: (tool.findings ?? []).map((finding) => ({ ...finding })) },
     arguments: {},
     findings: [],
     history: [],

@@ -28,7 +28,7 @@ describe('the catalogue', () => {
     assert.deepEqual(
       [...tools().values()].map(({ name, labels, pinned }) => [name, labels, pinned]),
       [
-        ['echo', ['egress'], true],
+        ['echo', ['unknown', 'egress'], true],
         ['read', ['unknown'], false],
       ],
     );

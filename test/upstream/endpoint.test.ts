@@ -25,7 +25,8 @@ function entry(name: string, tools: readonly (string | JsonObject)[], more: Part
         name,
         { name: definition['name'] as string, definition, digest: digestJson(definition), unusable: undefined },
         ['l'],
-        true,
+        { pinned: true, quarantined: undefined },
+        [],
       ),
   );
   const handshake = {
@@ -39,6 +40,7 @@ function entry(name: string, tools: readonly (string | JsonObject)[], more: Part
     {
       name,
       handshake,
+      instructions: undefined,
       tools: new Map(built.map((tool) => [tool.name, tool])),
       resources: [],
       resourceTemplates: [],

@@ -217,7 +217,7 @@ for (const signal of ['SIGKILL', 'exit'] as const) {
       import { createUpstreams } from ${JSON.stringify(fileURLToPath(new URL('../../src/upstream/upstreams.ts', import.meta.url)))};
       const env = ${JSON.stringify(signal === 'exit' ? { STUBBORN: '1', GRANDCHILD: file } : {})};
       const upstreams = createUpstreams([{ name: 'raw', transport: { kind: 'stdio', command: process.execPath, args: [${JSON.stringify(script)}, 'of-${signal}'], env }, credential: { kind: 'none' }, timeoutMs: 5000, maxResponseBytes: 100000, tools: {}, pinning: 'config' }],
-        { pins: { get: () => undefined, put: () => undefined }, log: () => undefined, clientInfo: { name: 'x', version: '1' } });
+        { pins: { get: () => undefined, put: () => undefined }, log: () => undefined, clientInfo: { name: 'x', version: '1' }, scan: () => [] });
       await upstreams.settled();
       console.log(upstreams.status()[0].state);
       process.stdin.on('data', () => process.exit(0));`;

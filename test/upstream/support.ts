@@ -6,6 +6,7 @@ import type { GatewayError } from '../../src/model/errors.ts';
 import type { JsonObject } from '../../src/model/json.ts';
 import { newId } from '../../src/model/ids.ts';
 import { Permit, type Outgoing } from '../../src/model/permit.ts';
+import { scanDefinition } from '../../src/content/definition-scan.ts';
 import { createUpstreams } from '../../src/upstream/upstreams.ts';
 import type {
   PinBook,
@@ -80,6 +81,7 @@ export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBo
     pins,
     log: (entry) => log.push(entry),
     clientInfo: { name: 'castellan', version: 'test' },
+    scan: scanDefinition,
     timing: { ...quick, ...timing },
   });
   rigs.add(upstreams);
