@@ -11,6 +11,7 @@ import { keysCommand } from './keys.ts';
 import { loginCommand } from './login.ts';
 import { Output } from './output.ts';
 import { policyCommand } from './policy.ts';
+import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
 import { version } from '../version.ts';
 import { versionCommand } from './version.ts';
@@ -32,6 +33,7 @@ const commands = [
   keysCommand,
   approvalsCommand,
   auditCommand,
+  replayCommand,
   demoCommand,
   versionCommand,
 ];

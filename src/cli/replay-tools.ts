@@ -1,0 +1,34 @@
+import type { Progress } from '../replay/replay.ts';
+import type { ReplayReport } from '../replay/report.ts';
+import type { Environment } from './application.ts';
+
+/** Where recorded decisions come from: the database of a configuration, or a file that was exported from one. */
+export interface TrafficSource {
+  readonly configPath?: string;
+  readonly from?: string;
+  readonly env: Environment;
+  /** Milliseconds since the epoch. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+/** What is done with decisions on record. */
+export interface ReplayTools {
+  /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
+  replay(options: ReplayRequest): Promise<ReplayReport>;
+  /** @throws GatewayError `request.invalid` where it cannot be written */
+  write(path: string, text: string): Promise<void>;
+}
+
+export interface ReplayRequest {
+  readonly traffic: TrafficSource;
+  /** A folder, a bundle, or a Git revision of `policy`. */
+  readonly against: string;
+  /** Its speed is compared; absent: the policy in force, where a configuration says which. */
+  readonly base?: string;
+  /** The policy folder that Git revisions are of; absent: the configuration's. */
+  readonly policy?: string;
+  readonly mode: 'recorded' | 'faithful';
+  readonly workers?: number;
+  readonly onProgress?: (progress: Progress) => void;
+}
