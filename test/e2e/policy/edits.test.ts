@@ -98,6 +98,13 @@ describe('an edit of policy or configuration', { timeout: 120_000 }, () => {
       change: (text: string) => text.replace('"fine" if', '"fine" if false\n\ndeny contains "no" if'),
       error: /tests fail; fix them or the rules: [\s\S]*test_plain_words_pass/,
     },
+    {
+      name: 'whose test ends otherwise in the engine than in OPA',
+      path: file,
+      // OPA walks this literal as it is written, which is a fault of its interpreter; the engine walks it in order.
+      change: (text: string) => `${text}\ndeny contains "order" if [one | some one in {"z", input.arguments.text}] == ["plain", "z"]\n`,
+      error: /test `[^`]*test_plain_words_pass` of `[^`]*` is true in OPA and not true in the engine/,
+    },
     { name: 'of data that is no JSON', path: 'data.json', change: (text: string) => text.slice(0, -1), error: /data\.json/ },
   ]) {
     it(`${name} leaves the last good release in force, and is told on /readyz, in a metric and in the log`, async () => {
