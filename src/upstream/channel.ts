@@ -21,6 +21,8 @@ export interface Channel {
   close(): Promise<void>;
   /** Calls that wait for an answer now. */
   readonly busy: number;
+  /** How long the upstream says that its lists, as last read, stay good, in ms; only the modern era says so. */
+  readonly freshForMs?: number | undefined;
 }
 
 /** What a channel tells its surroundings. */
@@ -28,11 +30,11 @@ export interface ChannelEvents {
   /** What belongs to no call; `undefined` where nobody can take it. */
   readonly onMessage: ((message: UpstreamMessage) => void) | undefined;
   /** The upstream said that a list changed. */
-  onListChanged(kind: ListKind): void;
+  readonly onListChanged: (kind: ListKind) => void;
   /** A session was opened again after a loss. */
-  onReopened(): void;
+  readonly onReopened: () => void;
   /** The upstream could not be reached. */
-  onUnreachable(): void;
+  readonly onUnreachable: () => void;
   readonly log: UpstreamLog;
 }
 

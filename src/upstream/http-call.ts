@@ -5,11 +5,19 @@ import { callFault, fault, type UpstreamFault } from './faults.ts';
 import type { ExchangeEvents, ExchangeFailure, HttpExchange, ResponseHeaders } from './http-exchange.ts';
 import type { Inbox } from './inbox.ts';
 import type { RequestOptions, UpstreamMessage, UpstreamReply } from './types.ts';
-import { parseMessage, progressTokenOf, requestText, withProgressToken, type Incoming } from './wire.ts';
+import { readRefusal } from './http-refusal.ts';
+import { parseMessage, progressTokenOf, type Incoming } from './wire.ts';
 
 /** An open session at an upstream, as far as a request needs it. */
 export interface HttpState {
   readonly sessionId: string | undefined;
+}
+
+/** A request with the id that it goes out under. */
+export interface IdentifiedRequest {
+  readonly id: number;
+  readonly message: OutgoingRequest;
+  readonly reports: boolean;
 }
 
 /** What a call needs of its channel. */
@@ -23,8 +31,12 @@ export interface HttpCallPort<State extends HttpState> {
   /** The upstream refused the credential; true when a fresh one is to be had. */
   credentialRefused(state: State): boolean;
   nextId(): number;
-  post(state: State, body: string, events: ExchangeEvents, pool?: 'calls' | 'streams'): HttpExchange;
-  resume(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange;
+  /** Sends the message under this id; `reports`: with the id as its progress token. */
+  post(state: State, request: IdentifiedRequest, events: ExchangeEvents): HttpExchange;
+  /** Left out where the era knows no resuming. */
+  resume?(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange;
+  /** The upstream refused with a status that an upstream of this era does not give here. */
+  doubtful?(status: number): Error | undefined;
   /** Tells the upstream, without waiting, that a request is given up. */
   giveUp(state: State, id: number, why: string): void;
   retrySafe(message: OutgoingRequest): boolean;
@@ -155,12 +167,10 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
     if (this.#settled) return;
     this.#state = state;
     this.#forgetProgress();
-    const { method, params } = this.#message;
     this.#id = this.#port.nextId();
-    const token = progressTokenOf(params);
+    const token = progressTokenOf(this.#message.params);
     if (token !== undefined) this.#port.inbox.expectProgress(this.#id, token, this.#deliver);
-    const body = requestText(this.#id, method, token === undefined ? params : withProgressToken(params, this.#id));
-    this.#exchange = this.#port.post(state, body, this);
+    this.#exchange = this.#port.post(state, { id: this.#id, message: this.#message, reports: token !== undefined }, this);
   };
 
   readonly #deliver = (message: UpstreamMessage): void => {
@@ -185,7 +195,7 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
   #onRefusal(status: number, body: Buffer): void {
     const state = this.#state;
     if (state === undefined) return;
-    const answer = readRefusal(body);
+    const answer = readRefusal(body, this.#id);
     if (this.#resumes > 0) {
       this.#onLostAnswer(`resuming was refused with status ${status}`);
       return;
@@ -199,8 +209,7 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.start();
       return;
     }
-    const ours = answer?.kind === 'response' && answer.id === this.#id && answer.error !== undefined ? answer : undefined;
-    const isMethodUnknown = ours?.error?.['code'] === -32601;
+    const isMethodUnknown = answer?.error['code'] === -32601;
     const isLost =
       state.sessionId !== undefined && ((status === 404 && !isMethodUnknown) || (status === 400 && sessionWords.test(body.toString())));
     if (isLost) {
@@ -213,8 +222,8 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.start();
       return;
     }
-    if (ours !== undefined) {
-      this.#onResponse(ours, body.length);
+    if (answer !== undefined) {
+      this.#onResponse(answer, body.length);
       return;
     }
     if (status < 400) {
@@ -222,14 +231,15 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       return;
     }
     const isDown = status >= 500 || status === 429 || status === 408;
-    this.#fault(isDown ? 'upstream.unreachable' : 'upstream.protocol', `status ${status}`, status >= 500);
+    const doubt = this.#port.doubtful?.(status);
+    this.#fault(isDown ? 'upstream.unreachable' : 'upstream.protocol', `status ${status}`, status >= 500, doubt);
   }
 
   /** The connection went away after the request was sent: resume where the upstream gave event ids, else see whether to send again. */
   #onCut(why: string, cause?: unknown): void {
     const lastEventId = this.#exchange?.lastEventId;
     const state = this.#state;
-    if (lastEventId === undefined || state === undefined) {
+    if (lastEventId === undefined || state === undefined || this.#port.resume === undefined) {
       this.#onLostAnswer(why, cause);
       return;
     }
@@ -240,7 +250,7 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
     const retryMs = this.#exchange?.retryMs;
     this.#resumeTimer = setTimeout(
       () => {
-        if (this.#settled) return;
+        if (this.#settled || this.#port.resume === undefined) return;
         this.#exchange = this.#port.resume(state, lastEventId, this);
         // A resumed stream that brings nothing new is resumed from the same place.
         this.#exchange.lastEventId = lastEventId;
@@ -290,15 +300,5 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
 
   #forgetProgress(): void {
     if (this.#id !== 0) this.#port.inbox.forgetProgress(this.#id);
-  }
-}
-
-/** The JSON-RPC message in a refusal's body, if there is one. */
-function readRefusal(body: Buffer): Incoming | undefined {
-  try {
-    return parseMessage(body);
-  } catch {
-    // A refusal may have any body; only its status counts then.
-    return undefined;
   }
 }

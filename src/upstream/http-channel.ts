@@ -2,15 +2,15 @@ import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
-import { HttpCall, type HttpCallPort, type HttpState } from './http-call.ts';
+import { HttpCall, type HttpState, type IdentifiedRequest } from './http-call.ts';
 import { HttpExchange, type ExchangeEvents } from './http-exchange.ts';
 import { HttpListener } from './http-listener.ts';
-import { SessionOpener } from './http-opener.ts';
+import { SessionOpener, type OpeningChannel } from './http-opener.ts';
 import { httpOnce } from './http-once.ts';
 import type { HttpTarget } from './http-target.ts';
 import { Inbox } from './inbox.ts';
 import type { RequestOptions, UpstreamReply, UpstreamTiming } from './types.ts';
-import { answerText, notificationText } from './wire.ts';
+import { answerText, notificationText, requestText, withProgressToken } from './wire.ts';
 
 /** What an HTTP channel is made of. */
 export interface HttpChannelParts {
@@ -41,7 +41,7 @@ const deleteTimeoutMs = 2_000;
  * again, single-flight, however many calls notice it at once.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export class HttpChannel implements Channel, HttpCallPort<Session> {
+export class HttpChannel implements Channel, OpeningChannel<Session> {
   readonly upstream: string;
   readonly inbox: Inbox;
   readonly #parts: HttpChannelParts;
@@ -134,8 +134,10 @@ export class HttpChannel implements Channel, HttpCallPort<Session> {
     return ++this.#lastId;
   }
 
-  post(state: Session, body: string, events: ExchangeEvents, pool: 'calls' | 'streams' = 'calls'): HttpExchange {
+  post(state: Session, request: IdentifiedRequest, events: ExchangeEvents, pool: 'calls' | 'streams' = 'calls'): HttpExchange {
     const { target, maxMessageBytes } = this.#parts;
+    const { id, message, reports } = request;
+    const body = requestText(id, message.method, reports ? withProgressToken(message.params, id) : message.params);
     const exchange = new HttpExchange(events, maxMessageBytes);
     target[pool].dispatch({ path: target.path, method: 'POST', headers: state.postHeaders, body }, exchange);
     return exchange;

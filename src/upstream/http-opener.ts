@@ -1,21 +1,29 @@
 import type { OutgoingRequest } from './channel.ts';
 import { fault } from './faults.ts';
 import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
-import { HttpCall, type HttpCallPort, type HttpState } from './http-call.ts';
+import { HttpCall, type HttpCallPort, type HttpState, type IdentifiedRequest } from './http-call.ts';
 import type { ExchangeEvents, HttpExchange } from './http-exchange.ts';
 import type { Inbox } from './inbox.ts';
 import type { UpstreamReply } from './types.ts';
+import { WrongEra } from './wrong-era.ts';
+import { isModernError } from './modern-wire.ts';
 import { errorCodeOf } from './wire.ts';
+
+/** A channel that can send beside its calls. */
+export interface OpeningChannel<State extends HttpState> extends HttpCallPort<State> {
+  post(state: State, request: IdentifiedRequest, events: ExchangeEvents, pool?: 'calls' | 'streams'): HttpExchange;
+  resume(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange;
+}
 
 /** Sends `initialize` outside of any session. */
 export class SessionOpener<State extends HttpState> implements HttpCallPort<State> {
   readonly upstream: string;
   readonly inbox: Inbox;
-  readonly #channel: HttpCallPort<State>;
+  readonly #channel: OpeningChannel<State>;
   readonly #bare: () => Promise<State>;
   #used: State | undefined;
 
-  constructor(channel: HttpCallPort<State>, bare: () => Promise<State>) {
+  constructor(channel: OpeningChannel<State>, bare: () => Promise<State>) {
     this.upstream = channel.upstream;
     this.inbox = channel.inbox;
     this.#channel = channel;
@@ -38,8 +46,11 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
       );
       call.start();
     });
-    if (reply.kind === 'error')
-      throw fault('upstream.protocol', this.upstream, `initialize was refused with code ${errorCodeOf(reply.error)}`);
+    if (reply.kind === 'error') {
+      const code = errorCodeOf(reply.error);
+      const cause = isModernError(code) ? new WrongEra('it only speaks the modern era') : undefined;
+      throw fault('upstream.protocol', this.upstream, `initialize was refused with code ${code}`, cause);
+    }
     if (sessionId !== undefined && !/^[\x21-\x7e]{1,512}$/.test(sessionId))
       throw fault('upstream.protocol', this.upstream, 'the session id is not visible ASCII');
     if (this.#used === undefined) throw fault('upstream.protocol', this.upstream, 'initialize was answered before it was sent');
@@ -62,9 +73,9 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
   nextId(): number {
     return this.#channel.nextId();
   }
-  post(state: State, body: string, events: ExchangeEvents): HttpExchange {
+  post(state: State, request: IdentifiedRequest, events: ExchangeEvents): HttpExchange {
     // Not behind calls that wait: a new session must not need a free one of their connections.
-    return this.#channel.post(state, body, events, 'streams');
+    return this.#channel.post(state, request, events, 'streams');
   }
   resume(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange {
     return this.#channel.resume(state, lastEventId, events);

@@ -17,8 +17,10 @@ const listKinds: Readonly<Record<string, ListKind>> = {
 
 /** What an inbox does for its connection. */
 export interface InboxPorts {
-  /** Sends an answer to the upstream's own id. */
-  answer(id: Json, answer: { readonly result?: JsonObject; readonly error?: JsonObject }): void;
+  /** Sends an answer to the upstream's own id. Left out in the era where an upstream makes no requests. */
+  answer?(id: Json, answer: { readonly result?: JsonObject; readonly error?: JsonObject }): void;
+  /** A request came that this era does not know; it is dropped. */
+  onStray?(method: string): void;
   onListChanged(kind: ListKind): void;
 }
 
@@ -71,6 +73,10 @@ export class Inbox {
   }
 
   #acceptRequest(message: Extract<Unanswered, { kind: 'request' }>, deliver: Deliver | undefined): void {
+    if (this.#ports.answer === undefined) {
+      this.#ports.onStray?.(message.method.slice(0, 100));
+      return;
+    }
     if (message.method === 'ping') {
       this.#ports.answer(message.id, { result: {} });
       return;

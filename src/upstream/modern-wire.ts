@@ -29,7 +29,7 @@ const sharedCapabilities = ['sampling', 'elicitation', 'roots', 'experimental', 
 export function envelopeOf(client: { readonly clientInfo: JsonObject; readonly capabilities: JsonObject }): JsonObject {
   const { clientInfo, capabilities } = client;
   const shared = Object.fromEntries(sharedCapabilities.flatMap((name) => (name in capabilities ? [[name, capabilities[name]]] : [])));
-  return { [metaKey.version]: modernVersion, [metaKey.clientInfo]: clientInfo, [metaKey.clientCapabilities]: shared as JsonObject };
+  return { [metaKey.version]: modernVersion, [metaKey.clientInfo]: clientInfo, [metaKey.clientCapabilities]: shared };
 }
 
 /** The params with the client's envelope; what the agent wrote under the same names does not count. */

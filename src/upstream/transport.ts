@@ -1,13 +1,24 @@
 import type { Channel, ChannelEvents, RetrySafe } from './channel.ts';
 import { credentialSource } from './credentials.ts';
+import { EraBook } from './era-book.ts';
+import { EraChannel } from './era-channel.ts';
 import type { Introduction } from './handshake.ts';
 import { HttpChannel } from './http-channel.ts';
+import { probeHttp } from './http-probe.ts';
 import { httpTarget } from './http-target.ts';
+import { ModernChannel } from './modern-channel.ts';
+import { ModernHttp } from './modern-http.ts';
+import { envelopeOf } from './modern-wire.ts';
 import type { ProcessGroups } from './process-groups.ts';
+import { SessionMemory } from './session-memory.ts';
 import { SseChannel } from './sse-channel.ts';
 import { StdioChannel } from './stdio-channel.ts';
 import { StdioLink } from './stdio-link.ts';
-import type { UpstreamMessage, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { Era, UpstreamMessage, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
+
+/** How long an era that was found by asking counts before it is asked for again. */
+const eraLifeMs = 3_600_000;
 
 /** Who a channel is for. Without an owner it is the gateway's own. */
 export interface ChannelRequest {
@@ -16,11 +27,15 @@ export interface ChannelRequest {
   readonly onMessage: ((message: UpstreamMessage) => void) | undefined;
   readonly listens: boolean;
   readonly retrySafe: RetrySafe;
+  /** The input schema of a tool, as the catalogue has it now. */
+  readonly schemaOf: (tool: string) => JsonObject | undefined;
 }
 
 /** Makes channels to one upstream; an era or a transport more is one more branch here. */
 export interface TransportFactory {
   channel(request: ChannelRequest): Channel;
+  /** The era that the upstream speaks, as far as it is known. */
+  readonly era: Era | undefined;
   close(): Promise<void>;
 }
 
@@ -37,23 +52,43 @@ export function transportOf(
     const capabilities = Object.fromEntries((options.offer ?? []).map((name) => [name, {}]));
     const introduction = { protocolVersion: '2025-11-25', clientInfo: ports.clientInfo, capabilities };
     const link = new StdioLink({ options, introduction, groups, events, timing });
-    return { channel: ({ owner, onMessage }) => new StdioChannel(link, owner, onMessage), close: () => link.close() };
+    return { channel: ({ owner, onMessage }) => new StdioChannel(link, owner, onMessage), close: () => link.close(), era: 'legacy' };
   }
   const target = httpTarget(options);
   const credentials = credentialSource(options);
   const shared = { upstream, target, credentials, timeoutMs, maxMessageBytes, timing };
-  const isSse = options.transport.kind === 'sse';
+  if (options.transport.kind === 'sse') {
+    return {
+      era: 'legacy',
+      channel: (request) => new SseChannel({ ...shared, ...request, events: { ...events, onMessage: request.onMessage } }),
+      close: () => target.close(),
+    };
+  }
+  const eras = new EraBook({
+    choice: options.era ?? 'auto',
+    lifeMs: eraLifeMs,
+    probe: () => probeHttp({ ...shared, envelope: envelopeOf({ clientInfo: ports.clientInfo, capabilities: {} }) }),
+  });
   return {
-    channel: ({ introduction, onMessage, listens, retrySafe }) => {
+    get era() {
+      return eras.known;
+    },
+    channel: ({ owner, introduction, onMessage, listens, retrySafe, schemaOf }) => {
       const { protocolVersion, clientInfo, capabilities } = introduction;
-      const parts = {
-        ...shared,
-        introduction: { protocolVersion, clientInfo, capabilities },
-        listens,
-        retrySafe,
-        events: { ...events, onMessage },
+      const own = { introduction: { protocolVersion, clientInfo, capabilities }, events: { ...events, onMessage } };
+      const memory = new SessionMemory();
+      const modern = (): Channel => {
+        const { onListChanged, onUnreachable, log } = events;
+        const carrier = new ModernHttp({ ...shared, retrySafe, schemaOf, onListChanged, onUnreachable, log });
+        return new ModernChannel({ ...shared, ...own, carrier, memory, hearsLists: owner === undefined });
       };
-      return isSse ? new SseChannel(parts) : new HttpChannel(parts);
+      const legacy = (isListening: boolean): Channel => new HttpChannel({ ...shared, ...own, listens: isListening, retrySafe });
+      return new EraChannel({
+        upstream,
+        eras,
+        listens,
+        make: (era, isListening) => (era === 'modern' ? modern() : legacy(isListening)),
+      });
     },
     close: () => target.close(),
   };
