@@ -45,6 +45,7 @@ export interface Config {
   content: ContentConfig;
   limits: LimitsConfig;
   log: LogConfig;
+  telemetry: TelemetryConfig;
   metrics: MetricsConfig;
 }
 export interface ListenConfig {
@@ -495,9 +496,197 @@ export interface ApprovalsConfig {
 }
 export interface AuditConfig {
   /**
+   * Where records are sent as they come. Each sink keeps its own place in the log and goes on there.
+   */
+  sinks: readonly SinkConfig[];
+  /**
    * `full`: the record of a decision is on the disk before anything is sent. `relaxed` (SQLite only): it is handed to the operating system, and a power cut loses it; for measurements, not for production.
    */
   durability: 'full' | 'relaxed';
+  inputs: AuditInputsConfig;
+  records: AuditRecordsConfig;
+}
+export interface SinkConfig {
+  /**
+   * The sink's name. Its place in the log is kept under it: another name begins anew.
+   */
+  name: string;
+  /**
+   * The kinds of records that it gets.
+   */
+  kinds: readonly ('decided' | 'finished' | 'refused' | 'admin' | 'system')[];
+  /**
+   * Where a new sink begins: `start` is the log's first record, `now` the next one.
+   */
+  from: 'start' | 'now';
+  /**
+   * Records in one batch at most.
+   */
+  batch_records: number;
+  /**
+   * How long records gather before a batch that is not full is sent.
+   */
+  gather_ms: number;
+  webhook?: WebhookSinkConfig;
+  opa?: OpaSinkConfig;
+  otlp?: OtlpSinkConfig;
+  syslog?: SyslogSinkConfig;
+  s3?: S3SinkConfig;
+}
+export interface WebhookSinkConfig {
+  /**
+   * Where batches are posted.
+   */
+  url: string;
+  /**
+   * The secrets that sign, the newest first: `whsec_` and 24 to 64 bytes in base64. With two, each signs, so that a receiver can be moved from one to the other.
+   */
+  secrets: readonly Secret[];
+  /**
+   * How a record is written: as the log has it, as an OCSF event, or as a line of CEF.
+   */
+  format: 'castellan' | 'ocsf' | 'cef';
+  /**
+   * `true` lets it be an address that is private, loopback or link-local; otherwise those are refused when they are connected to.
+   */
+  allow_private_network: boolean;
+}
+export interface OpaSinkConfig {
+  /**
+   * The service's address; decisions are posted to `/logs` below it.
+   */
+  url: string;
+  /**
+   * A path behind `/logs`, as OPA's `partition_name`.
+   */
+  partition?: string;
+  /**
+   * Headers that each request carries, such as `Authorization`; a value is text, `{env: NAME}` or `{file: PATH}`.
+   */
+  headers: {
+    [k: string]: string | Secret;
+  };
+  /**
+   * Labels of every event, beside `id` and `version`.
+   */
+  labels: {
+    [k: string]: string;
+  };
+  /**
+   * Whether an event holds the input of its decision, where it is kept: policy's mask has been applied to it.
+   */
+  include_input: boolean;
+}
+export interface OtlpSinkConfig {
+  /**
+   * The receiver's address; records are posted to `/v1/logs` below it.
+   */
+  url: string;
+  /**
+   * Headers that each request carries; a value is text, `{env: NAME}` or `{file: PATH}`.
+   */
+  headers: {
+    [k: string]: string | Secret;
+  };
+}
+export interface SyslogSinkConfig {
+  /**
+   * The receiver's host name or address.
+   */
+  host: string;
+  /**
+   * Its port.
+   */
+  port: number;
+  /**
+   * Whether the connection is TLS (RFC 5425).
+   */
+  tls: boolean;
+  /**
+   * PEM of the authority that signed the receiver's certificate. Default: the authorities that Node.js trusts.
+   */
+  ca?: Secret;
+  /**
+   * How a record is written in the message: as a line of CEF, as an OCSF event, or as the log has it.
+   */
+  format: 'castellan' | 'ocsf' | 'cef';
+}
+export interface S3SinkConfig {
+  /**
+   * The store's address; the bucket is a path below it.
+   */
+  endpoint: string;
+  /**
+   * The bucket.
+   */
+  bucket: string;
+  /**
+   * The region that requests are signed for.
+   */
+  region: string;
+  /**
+   * What the objects' names begin with.
+   */
+  prefix: string;
+  /**
+   * The key's id.
+   */
+  access_key_id: Secret;
+  /**
+   * The key.
+   */
+  secret_access_key: Secret;
+  /**
+   * The token of temporary credentials.
+   */
+  session_token?: Secret;
+  /**
+   * How a record is written: one line each, as the log has it, as an OCSF event, or as CEF.
+   */
+  format: 'castellan' | 'ocsf' | 'cef';
+}
+export interface AuditInputsConfig {
+  /**
+   * Whether inputs are kept.
+   */
+  enabled: boolean;
+  /**
+   * The key that seals the keys of the days: 32 random bytes as hex or base64 (`openssl rand -base64 32`). With SQLite it may be left out: the gateway then makes a file with one beside its database. With PostgreSQL it must be here.
+   */
+  key?: Secret;
+  /**
+   * Keys that were `key` before: they open what they sealed, and at the next start it is sealed under `key`.
+   */
+  earlier_keys: readonly Secret[];
+  /**
+   * An input larger than this is not kept; its record says so.
+   */
+  max_bytes: number;
+  /**
+   * How long inputs are kept, in days: then the key of their day is destroyed, and nothing can open them again.
+   */
+  keep_days: number;
+}
+export interface AuditRecordsConfig {
+  keep_days: AuditKeepDaysConfig;
+}
+export interface AuditKeepDaysConfig {
+  /**
+   * Decided and finished calls and messages. History is rebuilt from them at a start, so at least a day.
+   */
+  calls?: number;
+  /**
+   * Lists: what agents were shown.
+   */
+  lists?: number;
+  /**
+   * Requests that never reached policy.
+   */
+  refused?: number;
+  /**
+   * What people did at the admin API and the command line, and what the gateway did by itself.
+   */
+  admin?: number;
 }
 export interface StoreConfig {
   sqlite?: SqliteConfig;
@@ -608,6 +797,41 @@ export interface LogConfig {
    * `json`: one object a line. `pretty`: for people at a terminal.
    */
   format: 'json' | 'pretty';
+}
+export interface TelemetryConfig {
+  otlp?: OtlpConfig;
+}
+export interface OtlpConfig {
+  /**
+   * The receiver's address; `/v1/traces`, `/v1/metrics` and `/v1/logs` are below it.
+   */
+  endpoint: string;
+  /**
+   * Headers that each request carries; a value is text, `{env: NAME}` or `{file: PATH}`.
+   */
+  headers: {
+    [k: string]: string | Secret;
+  };
+  /**
+   * Whether calls are traced.
+   */
+  traces: boolean;
+  /**
+   * Whether metrics are sent, beside `/metrics`.
+   */
+  metrics: boolean;
+  /**
+   * Whether the gateway's own log is sent, beside standard output. Audit records go by `audit.sinks`.
+   */
+  logs: boolean;
+  /**
+   * The share of traces that begin here which is kept. An agent's own trace context says for itself whether it is kept.
+   */
+  sample_ratio: number;
+  /**
+   * How often metrics are sent.
+   */
+  metrics_interval_ms: number;
 }
 export interface MetricsConfig {
   /**
