@@ -3,6 +3,7 @@ import { analysisTools } from './app/analysis.ts';
 import { openAuditReader } from './app/audit-reader.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
+import { integrityTools } from './app/integrity.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
 import { replayTools } from './app/replay.ts';
 import type { Application } from './cli/application.ts';
@@ -21,6 +22,7 @@ export const application: Application = {
   policy: policyTools,
   authoring: authoringTools,
   analysis: analysisTools,
+  integrity: integrityTools,
   replay: replayTools,
   async checkSetup(configPath, env) {
     try {

@@ -1,6 +1,7 @@
 import type { AdminDoor } from './identity.ts';
 import type { AuditLogOptions } from '../audit/open.ts';
 import { searchAudit } from '../audit/query.ts';
+import type { KeyRing } from '../audit/sealed-keys.ts';
 import { readAudit } from '../audit/read.ts';
 import { parseHead, verifyAudit, type Verification } from '../audit/verify.ts';
 import type { KeyRequest, KeyRow } from '../cli/application.ts';
@@ -13,6 +14,9 @@ import type { JsonObject } from '../model/json.ts';
 import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from '../model/ports.ts';
 import type { Log } from '../observe/log.ts';
 import type { StoreOptions } from '../store/open.ts';
+import { viewCatalogue } from '../upstream/catalogue-view.ts';
+import type { Upstreams } from '../upstream/types.ts';
+import type { Endpoints } from './upstreams.ts';
 import { auditSearch } from './audit-filter.ts';
 
 /** Where a configuration keeps its data. */
@@ -23,14 +27,15 @@ export function storeOptions(config: Config): StoreOptions {
   throw new TypeError('a store is one of `sqlite` and `postgres`: the configuration was checked for it');
 }
 
-/** How the audit log's worker opens the same database. */
-export function auditStore(config: Config): AuditLogOptions {
+/** How the audit log's worker opens the same database, and with which keys it seals inputs where they are kept. */
+export function auditStore(config: Config, keys?: KeyRing): AuditLogOptions {
   const store = storeOptions(config);
   const storeModule = new URL(import.meta.url.endsWith('.ts') ? '../store/open.ts' : '../store/open.js', import.meta.url).href;
   return {
     storeModule,
     storeOptions:
       store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : { ...store, maxConnections: 1 },
+    ...(keys === undefined || !config.audit.inputs.enabled ? {} : { keys }),
   };
 }
 
@@ -97,6 +102,8 @@ export interface AdminRooms {
   readonly readiness: () => Promise<Readiness>;
   readonly log: Log;
   readonly refused: AdminPorts['refused'];
+  readonly upstreams: Pick<Upstreams, 'catalogue' | 'status'>;
+  readonly endpoints: Pick<Endpoints, 'names' | 'view'>;
 }
 
 /** The admin API's view of the rooms. */
@@ -138,6 +145,11 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
     status: async () => {
       const { ready, detail } = await rooms.readiness();
       return { ready, ...detail };
+    },
+    catalogue: () => {
+      const { upstreams, endpoints } = rooms;
+      const views = endpoints.names().flatMap((name) => endpoints.view(name) ?? []);
+      return viewCatalogue(upstreams.catalogue(), upstreams.status(), views);
     },
     parse: rooms.parse,
     refused: rooms.refused,

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { AnalysisTools } from './analysis-tools.ts';
 import type { AuthoringTools } from './authoring-tools.ts';
+import type { IntegrityTools } from './integrity-tools.ts';
 import type { ReplayTools } from './replay-tools.ts';
 
 /** What the commands do with the joined rooms; `app.ts` supplies it, so that no command builds anything itself. */
@@ -15,6 +16,7 @@ export interface Application {
   readonly policy: PolicyTools;
   readonly authoring: AuthoringTools;
   readonly analysis: AnalysisTools;
+  readonly integrity: IntegrityTools;
   readonly replay: ReplayTools;
   runDemo(options: { readonly output: DemoOutput; readonly once: boolean; readonly port: number }): Promise<boolean>;
 }

@@ -34,6 +34,7 @@ export interface AdminPorts {
   };
   readonly reload: () => Promise<unknown>;
   readonly status: () => Promise<unknown>;
+  readonly catalogue: () => unknown;
   readonly parse: (bytes: Uint8Array) => Json;
   readonly refused: (error: GatewayError, request: Request) => void;
   readonly failed: (error: unknown) => void;
@@ -59,6 +60,7 @@ export function adminRouter(ports: AdminPorts): Router {
   };
 
   on('get', '/status', ['approver', 'auditor', 'operator'], () => ports.status());
+  on('get', '/catalogue', ['auditor', 'operator'], () => Promise.resolve(ports.catalogue()));
   on('get', '/approvals', ['approver', 'auditor'], ({ tenant, request }) => {
     const state = request.query['state'];
     return ports.approvals.list(

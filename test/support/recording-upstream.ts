@@ -43,6 +43,8 @@ export interface RecordingUpstream {
   readonly streams: number;
   tools: object[];
   capabilities: object;
+  /** What it says of itself when a session is opened. */
+  instructions: string | undefined;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export async function startRecordingUpstream(options: { port?: number; stateless
         protocolVersion: message.params.protocolVersion,
         capabilities: upstream.capabilities,
         serverInfo: { name: 'recording', version: '1' },
+        ...(upstream.instructions === undefined ? {} : { instructions: upstream.instructions }),
       };
       answer(response, message.id, result, options.stateless === true ? {} : { 'mcp-session-id': id });
       return;
@@ -144,6 +147,7 @@ export async function startRecordingUpstream(options: { port?: number; stateless
     sessions,
     tools: [echoTool, readTool],
     capabilities: { tools: { listChanged: true } },
+    instructions: undefined,
     bytes: () => Buffer.concat(chunks).toString('latin1'),
     calls: (method) => requests.filter((request) => request.message.method === method),
     once: (method, script) => {
