@@ -9,6 +9,7 @@ import { observe } from './observe.ts';
 import { Reloader } from './reload.ts';
 import { openRooms, systemRecord, type Rooms, type Undo } from './rooms.ts';
 import { closeServer, serve } from './serve.ts';
+import { openSinks } from './sinks.ts';
 import { trimMemory } from './trim-memory.ts';
 
 /** How often idle sessions are looked for and open streams kept alive. */
@@ -39,6 +40,9 @@ export async function startGateway({
     const server = await serve(rooms, config, { reload, state: () => ({ isStopping, configProblem: reloader.problem }) }, undo);
     watching.watch = watchConfig(loaded.files, () => void reload());
     const sweep = setInterval(() => rooms.sessions.sweep(Date.now()), sweepMs).unref();
+    const sinks = openSinks(config, observation);
+    undo.push(() => sinks.close());
+    observation.metrics.read({ sinks: sinks.states });
     readGauges(rooms);
     const release = rooms.releases.current()?.id ?? null;
     await rooms.audit.append(systemRecord(config.tenant, 'gateway.started', `castellan ${version} started`, { release }));

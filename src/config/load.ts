@@ -5,6 +5,7 @@ import { compileFiller } from '../model/validate.ts';
 import { checkAccess, type KnownNames } from './check-access.ts';
 import { checkEndpoints } from './check-endpoints.ts';
 import { checkLimits, checkPolicySource } from './check-limits.ts';
+import { checkSinks } from './check-sinks.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 import { readDocument, type ConfigDocument } from './document.ts';
 import { pathText, type Problem } from './problem.ts';
@@ -55,7 +56,7 @@ export function loadConfig(path: string, env: Readonly<Record<string, string | u
   const rest = prune(value, check);
   if (rest === undefined) throw invalid(placed(problems, path, document));
   const { config, secrets, files, problems: unresolved } = resolveConfig(rest.value, dirname(resolvePath(path)), env);
-  const crossed = [...checkAccess(config, known), ...checkUpstreams(config), ...checkEndpoints(config, known), ...checkLimits(config)];
+  const crossed = [...checkAccess(config, known), ...checkUpstreams(config), ...checkEndpoints(config, known), ...checkLimits(config), ...checkSinks(config)];
   for (const problem of [...unresolved, ...crossed]) problems.push({ ...problem, path: rest.original(problem.path) });
   if (problems.length > 0) throw invalid(placed(problems, path, document));
   const usesLock = Object.values(config.upstreams).some(({ pinning }) => pinning === 'lockfile');

@@ -85,6 +85,11 @@ export function gauge(registry: Registry, name: string, help: string, read: () =
   register(registry, name, help, 'gauge', read);
 }
 
+/** Numbers that only grow, and that something else keeps. */
+export function counted(registry: Registry, name: string, help: string, read: () => Iterable<Sample>): void {
+  register(registry, name, help, 'counter', read);
+}
+
 /** Sums and counts that something else keeps. */
 export function summary(
   registry: Registry,

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { effects } from '../model/decision.ts';
 import type { Awaitable } from '../model/ports.ts';
-import { Counter, gauge, Histogram, summary } from './instruments.ts';
+import { Counter, counted, gauge, Histogram, summary } from './instruments.ts';
 import type { LabelRule } from './label-family.ts';
 import { StageTimer } from './stage-timer.ts';
 
@@ -13,7 +13,18 @@ export interface GaugeReaders {
   /** Records that are handed over and not yet durable. */
   readonly auditQueue: () => Awaitable<number>;
   readonly upstreams: () => Awaitable<Iterable<{ readonly name: string; readonly up: boolean }>>;
+  /** The sinks of the audit log. */
+  readonly sinks: () => readonly SinkNumbers[];
   readonly release: () => Awaitable<{ readonly id: string; readonly digest: string } | undefined>;
+}
+
+/** How one sink stands. */
+export interface SinkNumbers {
+  readonly name: string;
+  readonly sent: number;
+  readonly failures: number;
+  readonly dropped: number;
+  readonly lag: number;
 }
 
 /** What the gateway counts. No method throws, none waits, and none makes more time series than its labels allow. */
@@ -146,4 +157,14 @@ function registerGauges(registry: Registry, readers: () => Partial<GaugeReaders>
     const active = await release?.();
     return active === undefined ? undefined : [{ labels: { release: active.id, digest: active.digest }, value: 1 }];
   });
+  add('sink_lag', 'Audit records that a sink has not got yet.', ({ sinks }) =>
+    sinks?.().map(({ name, lag }) => ({ labels: { sink: name }, value: lag })),
+  );
+  const ofSinks = (name: string, help: string, key: 'sent' | 'failures' | 'dropped'): void =>
+    counted(registry, `castellan_${name}`, help, () =>
+      (readers().sinks?.() ?? []).map((sink) => ({ labels: { sink: sink.name }, value: sink[key] })),
+    );
+  ofSinks('sink_sent_total', 'Audit records that a sink has taken.', 'sent');
+  ofSinks('sink_failures_total', 'Batches that a sink did not take; each is sent again.', 'failures');
+  ofSinks('sink_dropped_total', 'Audit records that a sink refuses as too large even alone; they stay in the log.', 'dropped');
 }

@@ -1,0 +1,35 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { decisionEvent } from './decision-event.ts';
+import { HttpPost } from './http-post.ts';
+import type { Sink, SinkProduct, SinkTarget } from './sink.ts';
+
+const compress = promisify(gzip);
+
+/**
+ * Posts decisions to OPA's decision log API, as an OPA would: a collector that a team has for OPA takes them unchanged. Records that are no
+ * decision are passed over.
+ * @see https://www.openpolicyagent.org/docs/management-decision-logs
+ */
+export function opaLogSink(target: Extract<SinkTarget, { kind: 'opa' }>, product: SinkProduct): Sink {
+  const http = new HttpPost(undefined, product.timeoutMs);
+  const url = `${target.url.replace(/\/+$/, '')}/logs${target.partition === undefined ? '' : `/${encodeURIComponent(target.partition)}`}`;
+  const labels = { ...target.labels, id: product.host, version: product.version };
+  return {
+    send: async (batch) => {
+      const events = batch.flatMap((one) => decisionEvent(one, labels, target.includeInput) ?? []);
+      if (events.length === 0) return;
+      await http.post({
+        url,
+        body: await compress(JSON.stringify(events)),
+        headers: {
+          'content-type': 'application/json',
+          'content-encoding': 'gzip',
+          'user-agent': `castellan/${product.version}`,
+          ...target.headers,
+        },
+      });
+    },
+    close: () => http.close(),
+  };
+}
