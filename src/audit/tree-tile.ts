@@ -11,7 +11,11 @@ export function packTile(hashes: readonly TreeHash[]): Uint8Array {
 
 /** The hashes that {@link packTile} put together; bytes that make no whole hash at the end are left out. */
 export function unpackTile(bytes: Uint8Array): TreeHash[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  return unpackHashes(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+}
+
+/** The hashes of which `text` is made, one after the other. */
+export function unpackHashes(text: string): TreeHash[] {
   return Array.from(
     { length: Math.floor(text.length / hashBytes) },
     (_, at) => text.slice(at * hashBytes, (at + 1) * hashBytes) as TreeHash,

@@ -10,16 +10,16 @@ export const hashBytes = 32;
 
 /** SHA-256 over 0x00 and the record's JSON text in UTF-8. @see RFC 6962 section 2.1 */
 export function leafHash(recordText: string): TreeHash {
-  return hash('sha256', `\x00${recordText}`, 'latin1') as TreeHash;
+  return hash('sha256', `\x00${recordText}`, 'binary') as TreeHash;
 }
 
 /** SHA-256 over 0x01 and both children. @see RFC 6962 section 2.1 */
 export function nodeHash(left: TreeHash, right: TreeHash): TreeHash {
-  return hash('sha256', Buffer.from(`\x01${left}${right}`, 'latin1'), 'latin1') as TreeHash;
+  return hash('sha256', Buffer.from(`\x01${left}${right}`, 'latin1'), 'binary') as TreeHash;
 }
 
 /** The root of the tree that has no leaf. */
-export const emptyRoot = hash('sha256', '', 'latin1') as TreeHash;
+export const emptyRoot = hash('sha256', '', 'binary') as TreeHash;
 
 /** Told of each subtree that an append completed: its height, its hash and the tree's size then. */
 export type Completed = (height: number, hashed: TreeHash, size: number) => void;
@@ -87,5 +87,5 @@ export function hexOf(hashed: TreeHash): string {
 
 /** A hash of its 64 hex digits. */
 export function ofHex(digits: string): TreeHash {
-  return Buffer.from(digits, 'hex').toString('latin1') as TreeHash;
+  return Buffer.from(digits, 'hex').toString('binary') as TreeHash;
 }

@@ -1,13 +1,32 @@
-import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { Db } from '../model/ports.ts';
-import { chainHash, genesis, type Head } from './chain.ts';
-import { columnNames, indexColumns } from './columns.ts';
+import { genesis, type Head } from './chain.ts';
+import type { NoteVerifier } from './note.ts';
+import { openTree } from './tree-reader.ts';
+import { treeNodes } from './tree-proof.ts';
+import { hexOf, rootOf, TreeEdge, type TreeHash } from './tree.ts';
+import { tileHeight, tileWidth, unpackHashes } from './tree-tile.ts';
+import { Checkpoints } from './verify-checkpoints.ts';
+import { finding, type Finding } from './verify-finding.ts';
+import { verifyRange, type Range, type RangeResult } from './verify-range.ts';
 
 export type Verification =
-  | { readonly ok: true; readonly records: number; readonly headSeq: number; readonly headHash: Digest }
-  | { readonly ok: false; readonly at: number; readonly problem: string };
+  | {
+      readonly ok: true;
+      readonly records: number;
+      readonly headSeq: number;
+      readonly headHash: Digest;
+      /** Root of the Merkle tree over all of them. */
+      readonly root: Digest;
+      /** Checkpoints that fit. */
+      readonly checkpoints: number;
+      /** Whether the signatures of checkpoints were checked. */
+      readonly signed: boolean;
+      /** Records whose text retention removed. */
+      readonly removed: number;
+    }
+  | ({ readonly ok: false } & Finding);
 
 export interface VerifyOptions {
   readonly tenant: string;
@@ -17,46 +36,91 @@ export interface VerifyOptions {
   readonly fromSeq?: number;
   /** A head that was noted earlier, outside this database: a log that does not hold it was cut or rewritten. */
   readonly head?: Head;
+  /** Checkpoints from outside this database, as signed notes. */
+  readonly notes?: readonly string[];
+  /** Keys that checkpoints may be signed with; without any, signatures are not looked at. */
+  readonly verifiers?: readonly NoteVerifier[];
+  /** Reads and hashes a range, such as in a worker; default: here. */
+  readonly scan?: (range: Range) => Promise<RangeResult>;
+  /** Ranges that are scanned at a time. Default 1. */
+  readonly concurrency?: number;
+  readonly onProgress?: (records: number, of: number) => void;
 }
 
-interface Row {
-  readonly seq: number;
-  readonly hash: string;
-  readonly record: string;
-  readonly [column: string]: unknown;
+interface HeadRow extends Head {
+  readonly tree_size: number;
+  readonly tree_nodes: string;
 }
 
-const pageRows = 500;
+const rangeRecords = 128 * tileWidth;
 
 /**
- * Reads a log from one end to the other and computes each hash anew. Finds a record that was edited, deleted, inserted, swapped or moved,
- * columns that no longer say what their record says, a tail that was cut without the head, and with `head` one that was cut with it: from the
- * database alone, nobody can tell a log that was cut cleanly from one that is young. Records appended meanwhile do not disturb it.
+ * Reads a log from one end to the other and computes each hash anew, those of the chain and those of the tree. Finds a record that was
+ * edited, deleted, inserted, swapped or moved, columns that no longer say what their record says, a tail that was cut without the head, and
+ * a log that is not the one that its checkpoints were signed for. From the database alone, nobody can tell a log that was cut or rewritten
+ * cleanly together with its checkpoints: that takes `head` or `notes` from outside. Records appended meanwhile do not disturb it.
  * @throws GatewayError `store.unavailable`
  */
 export async function verifyAudit(db: Db, options: VerifyOptions): Promise<Verification> {
-  const { tenant, log = 'main', fromSeq = 1, head: expected } = options;
-  const start = await previousOf(db, tenant, log, fromSeq);
-  if (start === undefined) return broken(fromSeq - 1, 'the record before the first one to check is missing');
-  const target = (await readHead(db, tenant, log)) ?? genesis(tenant, log);
-  let last = start;
-  let records = 0;
-  while (last.seq < target.seq) {
-    const rows = await readPage(db, tenant, log, last.seq, target.seq);
-    if (rows.length === 0) return broken(last.seq + 1, `records ${last.seq + 1} to ${target.seq} are missing: the log was cut`);
-    for (const row of rows) {
-      const problem = problemOf(row, last, tenant) ?? (row.seq === expected?.seq && row.hash !== expected.hash ? rewritten : undefined);
-      if (problem !== undefined) return broken(last.seq + 1, problem);
-      last = { seq: row.seq, hash: row.hash };
-      records += 1;
+  const { tenant, log = 'main', head: expected, verifiers = [] } = options;
+  const checkpoints = await Checkpoints.load(db, tenant, log, options.notes ?? [], verifiers);
+  const target = (await readHead(db, tenant, log)) ?? { ...genesis(tenant, log), tree_size: 0, tree_nodes: '' };
+  const first = (options.fromSeq ?? 1) - 1;
+  const start = first - (first % tileWidth);
+  const before = await hashOf(db, tenant, log, start);
+  if (before === undefined) return broken(finding(start, 'deleted', 'the record before the first one to check is missing'));
+  const edge = new TreeEdge(start, start === 0 ? [] : await treeNodes(start, openTree(db, tenant, log, target.seq).node));
+  let last: Head = { seq: start, hash: before };
+  let [records, removed] = [0, 0];
+  let rest: readonly TreeHash[] = [];
+  const sizes = checkpoints.sizes.filter((size) => size > start);
+  for await (const [range, result] of scanAll(db, options, target, start, sizes)) {
+    const roots = unpackHashes(result.tiles);
+    for (const [size, nodes] of result.marks) {
+      while (edge.size + tileWidth <= size) edge.append(roots.shift() as TreeHash, tileHeight);
+      const found = checkpoints.compare(size, rootOf([...edge.nodes, ...unpackHashes(nodes)]));
+      if (found !== undefined) return broken(found);
     }
+    if (result.finding !== undefined) return broken(result.finding);
+    if (range.previous !== last.hash) return broken(finding(last.seq, 'hash_changed', 'its hash changed while it was looked at'));
+    for (const root of roots) edge.append(root, tileHeight);
+    const wrong =
+      expected !== undefined &&
+      expected.seq > range.afterSeq &&
+      expected.seq <= range.toSeq &&
+      (await hashOf(db, tenant, log, expected.seq)) !== expected.hash;
+    if (wrong) return broken(finding(expected.seq, 'forked', 'this record is not the one that was the head once: the log was rewritten'));
+    rest = unpackHashes(result.rest);
+    last = { seq: range.toSeq, hash: result.lastHash };
+    records += result.records;
+    removed += result.removed;
+    options.onProgress?.(records, target.seq - start);
   }
-  if (last.seq !== target.seq || last.hash !== target.hash)
-    return broken(target.seq, 'the head does not name the last record: one of them was changed');
-  if (await hasBeyondHead(db, tenant, log)) return broken(target.seq + 1, 'there are records after the head: they were inserted');
-  if (expected !== undefined && expected.seq > last.seq)
-    return broken(last.seq + 1, `the log ends at record ${last.seq}, but its head was once ${expected.seq}: its tail was cut`);
-  return { ok: true, records, headSeq: last.seq, headHash: `sha256:${last.hash}` as Digest };
+  const root = rootOf([...edge.nodes, ...rest]);
+  const found =
+    checkpoints.problem ??
+    (last.hash === target.hash
+      ? undefined
+      : finding(target.seq, 'hash_changed', 'the head does not name the last record: one of them was changed')) ??
+    ((await hasBeyondHead(db, tenant, log))
+      ? finding(target.seq + 1, 'inserted', 'there are records after the head: they were inserted')
+      : undefined) ??
+    (expected === undefined || expected.seq <= last.seq
+      ? undefined
+      : finding(last.seq + 1, 'tail_cut', `the log ends at record ${last.seq}, but its head was once ${expected.seq}: its tail was cut`)) ??
+    checkpoints.beyond(last.seq) ??
+    treeProblem(target, [...edge.nodes, ...rest]);
+  if (found !== undefined) return broken(found);
+  return {
+    ok: true,
+    records: records - (first - start),
+    headSeq: last.seq,
+    headHash: `sha256:${last.hash}` as Digest,
+    root: `sha256:${hexOf(root)}` as Digest,
+    checkpoints: checkpoints.fitting,
+    signed: verifiers.length > 0,
+    removed,
+  };
 }
 
 /** A head as people note it, `seq:hash`, the hash with or without `sha256:`. @throws GatewayError `request.invalid` */
@@ -67,56 +131,59 @@ export function parseHead(text: string): Head {
   return { seq: Number(seq), hash };
 }
 
-const rewritten = 'this record is not the one that was the head once: the log was rewritten';
-
-function problemOf(row: Row, last: Head, tenant: string): string | undefined {
-  const seq = last.seq + 1;
-  if (row.seq !== seq) return `record ${seq} is missing`;
-  if (chainHash(last.hash, seq, row.record) !== row.hash)
-    return 'its hash does not follow from its text and the record before it: one of them was edited, swapped, inserted or moved';
-  const record = parsed(row.record);
-  if (record === undefined) return 'its text is no audit record';
-  const wanted = indexColumns(record);
-  const wrong = columnNames.find((name, index) => row[name] !== wanted[index]);
-  if (wrong !== undefined) return `its column \`${wrong}\` does not say what its text says: the column was edited`;
-  return record.tenant === tenant ? undefined : 'it belongs to another tenant';
-}
-
-function parsed(text: string): AuditRecord | undefined {
+/** The ranges of a log with their results, in order; a few are scanned ahead. */
+async function* scanAll(
+  db: Db,
+  { tenant, log = 'main', scan = (range) => verifyRange(db, range), concurrency = 1 }: VerifyOptions,
+  target: HeadRow,
+  start: number,
+  sizes: readonly number[],
+): AsyncGenerator<readonly [Range, RangeResult]> {
+  const ahead: Promise<readonly [Range, RangeResult]>[] = [];
+  const begin = async (afterSeq: number): Promise<readonly [Range, RangeResult]> => {
+    const toSeq = Math.min(afterSeq + rangeRecords, target.seq);
+    // A gap here is found by the range before it.
+    const previous = (await hashOf(db, tenant, log, afterSeq)) ?? '';
+    const within = sizes.filter((size) => size > afterSeq && size <= toSeq);
+    const range = { tenant, log, afterSeq, toSeq, previous, treeSize: target.tree_size, sizes: within };
+    return [range, await scan(range)];
+  };
   try {
-    return JSON.parse(text) as AuditRecord;
-  } catch {
-    return undefined; // told by the caller as a broken record
+    for (let at = start; at < target.seq || ahead.length > 0;) {
+      for (; at < target.seq && ahead.length < concurrency; at += rangeRecords) ahead.push(begin(at));
+      const next = ahead.shift();
+      if (next !== undefined) yield await next;
+    }
+  } finally {
+    await Promise.allSettled(ahead);
   }
 }
 
-async function previousOf(db: Db, tenant: string, log: string, fromSeq: number): Promise<Head | undefined> {
-  if (fromSeq <= 1) return genesis(tenant, log);
-  const sql = 'SELECT seq, hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3';
-  return (await db.query<Head>(sql, [tenant, log, fromSeq - 1]))[0];
+function treeProblem({ seq, tree_size: size, tree_nodes: stored }: HeadRow, nodes: readonly TreeHash[]): Finding | undefined {
+  // A log that another version of the program writes to is caught up at the next group.
+  if (size !== seq || nodes.map(hexOf).join('') === stored) return undefined;
+  return finding(seq, 'tree_changed', 'the tree beside the head is not that of the records: it was changed');
 }
 
-async function readHead(db: Db, tenant: string, log: string): Promise<Head | undefined> {
-  return (await db.query<Head>('SELECT seq, hash FROM audit_head WHERE tenant = $1 AND log = $2', [tenant, log]))[0];
+/** The hash of a record, or what stands before the first; `undefined` where it is not there. */
+async function hashOf(db: Db, tenant: string, log: string, seq: number): Promise<string | undefined> {
+  if (seq === 0) return genesis(tenant, log).hash;
+  const sql = 'SELECT hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3';
+  return (await db.query<{ hash: string }>(sql, [tenant, log, seq]))[0]?.hash;
 }
 
-function readPage(db: Db, tenant: string, log: string, afterSeq: number, toSeq: number): Promise<Row[]> {
-  return db.query<Row>(
-    `SELECT seq, hash, record, ${columnNames.join(', ')} FROM audit_record
-     WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5`,
-    [tenant, log, afterSeq, toSeq, pageRows],
-  );
+async function readHead(db: Db, tenant: string, log: string): Promise<HeadRow | undefined> {
+  const sql = 'SELECT seq, hash, tree_size, tree_nodes FROM audit_head WHERE tenant = $1 AND log = $2';
+  return (await db.query<HeadRow>(sql, [tenant, log]))[0];
 }
 
 /** Asks for the last record first: a head that is read after it is never behind it, whoever appends meanwhile. */
 async function hasBeyondHead(db: Db, tenant: string, log: string): Promise<boolean> {
-  const [last] = await db.query<{ seq: number | null }>('SELECT max(seq) AS seq FROM audit_record WHERE tenant = $1 AND log = $2', [
-    tenant,
-    log,
-  ]);
+  const sql = 'SELECT max(seq) AS seq FROM audit_record WHERE tenant = $1 AND log = $2';
+  const [last] = await db.query<{ seq: number | null }>(sql, [tenant, log]);
   return (last?.seq ?? 0) > ((await readHead(db, tenant, log))?.seq ?? 0);
 }
 
-function broken(at: number, problem: string): Verification {
-  return { ok: false, at, problem };
+function broken(found: Finding): Verification {
+  return { ok: false, ...found };
 }

@@ -41,13 +41,15 @@ for (const engine of engines) {
         places.map((place) => place.seq),
         Array.from({ length: 40 }, (_, index) => index + 1),
       );
-      assert.deepEqual(await verifyAudit(db, { tenant }), { ok: true, records: 40, headSeq: 40, headHash: places[39]!.hash });
-      assert.deepEqual(await verifyAudit(db, { tenant, fromSeq: 31 }), { ok: true, records: 10, headSeq: 40, headHash: places[39]!.hash });
-      assert.deepEqual((await verifyAudit(db, { tenant: 'nobody' })) satisfies { ok: boolean }, {
+      const head = { ok: true, headSeq: 40, headHash: places[39]!.hash };
+      assert.partialDeepStrictEqual(await verifyAudit(db, { tenant }), { ...head, records: 40 });
+      assert.partialDeepStrictEqual(await verifyAudit(db, { tenant, fromSeq: 31 }), { ...head, records: 10 });
+      assert.partialDeepStrictEqual(await verifyAudit(db, { tenant: 'nobody' }), {
         ok: true,
         records: 0,
         headSeq: 0,
         headHash: `sha256:${sha256sum('\x01["nobody","main"]')}`,
+        root: `sha256:${sha256sum('')}`,
       });
     });
 
