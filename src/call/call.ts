@@ -15,6 +15,8 @@ export interface Arrival {
   readonly traceId: string | undefined;
   /** Bytes of the body as it arrived. */
   readonly bytes: number;
+  /** Headers `mcp-param-*` in lower case, where the era has them and they must agree with the arguments. */
+  readonly paramHeaders?: Readonly<Record<string, string>>;
 }
 
 /** State captured once per call: a call never sees half of a change. */

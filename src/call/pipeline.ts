@@ -4,17 +4,23 @@ import type { JsonObject } from '../model/json.ts';
 import { findToolName } from '../model/own-tools.ts';
 import type { AgentChannel, Answer, Arrival, Call, Snapshot } from './call.ts';
 import { permitFor } from './act.ts';
+import { answerHere, toEvery } from './answer-here.ts';
 import { judge } from './judge.ts';
+import { Listens } from './listen.ts';
 import { answerList } from './lists.ts';
 import { listenUpstreams, upstreamSession } from './messages.ts';
-import { kindOf, methodTable } from './methods.ts';
+import { kindOf, ruleOf } from './methods.ts';
+import type { LogLevel } from './modern-meta.ts';
+import { asModern } from './modern-reply.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord, refusedRecord } from './record.ts';
 import { relay } from './relay.ts';
-import { failure, heldAnswer, refusal } from './reply.ts';
-import { callOf, resolve, type Resolved } from './resolve.ts';
+import { callOf, resolve, resolveUnknown } from './resolve.ts';
+import { takeRetry } from './retry.ts';
+import { Rounds } from './rounds.ts';
 import type { RpcNotification, RpcRequest, RpcResponse } from './rpc.ts';
 import type { Session } from './session.ts';
+import { answerTask, withTask } from './tasks.ts';
 import { answerFindTool } from './tool-search.ts';
 
 /** One message of an agent's, with what the transport knows about it. */
@@ -23,6 +29,10 @@ export interface Incoming<Message> {
   readonly identity: Identity;
   readonly arrival: Arrival;
   readonly message: Message;
+  /** Aborts when the agent went away, where that cancels. */
+  readonly signal?: AbortSignal;
+  /** From which level on this very request wants log messages, where requests say so one by one. */
+  readonly logLevel?: LogLevel | undefined;
 }
 
 /**
@@ -31,11 +41,15 @@ export interface Incoming<Message> {
  */
 export class Pipeline {
   readonly #parts: Parts;
+  readonly #rounds: Rounds;
+  readonly #listens: Listens;
   #inFlight = 0;
   #stopping = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#rounds = new Rounds(parts);
+    this.#listens = new Listens(parts);
   }
 
   /** Calls that are being worked on. */
@@ -58,19 +72,45 @@ export class Pipeline {
     if (this.#inFlight >= this.#parts.settings().maxCallsInFlight) {
       throw new GatewayError('gateway.overloaded', 'the gateway has too many calls in flight; repeat the request in a moment');
     }
-    if (session.inflight.has(message.id))
+    const { isStateless } = session;
+    const key = isStateless ? Symbol('request') : message.id;
+    if (session.inflight.has(key))
       return this.#refused(incoming, new GatewayError('rpc.invalid', 'a request with this id is in flight in this session'));
     const abort = new AbortController();
-    session.inflight.set(message.id, { abort });
+    const leave = (): void => abort.abort();
+    incoming.signal?.addEventListener('abort', leave, { once: true });
+    session.inflight.set(key, { abort });
     this.#inFlight++;
+    let answer: Answer;
     try {
-      return await this.#answer(incoming, channel, abort.signal);
+      answer = await this.#answer(incoming, channel, abort.signal);
     } catch (error) {
-      return this.#refused(incoming, asGatewayError(error));
+      answer = this.#refused(incoming, asGatewayError(error));
     } finally {
       this.#inFlight--;
-      session.inflight.delete(message.id);
+      session.inflight.delete(key);
+      incoming.signal?.removeEventListener('abort', leave);
     }
+    return isStateless ? asModern(answer, message.method, this.#parts.settings().serverInfo) : answer;
+  }
+
+  /**
+   * Serves a stream that an agent listens on, which is no call in flight: it may stay open for days. Gives the answer where there is one to
+   * send, and `undefined` where the stream has ended already.
+   * @throws GatewayError as {@link request}
+   */
+  async subscribe(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer | undefined> {
+    const { session, identity, arrival, message } = incoming;
+    if (this.#stopping) throw new GatewayError('gateway.stopping', 'the gateway is stopping; repeat the request in a moment');
+    let answer: Answer | undefined;
+    try {
+      const snapshot = this.#snapshot(session);
+      const { call } = resolve({ session, identity, arrival, snapshot, method: message.method, params: message.params });
+      answer = await this.#listens.serve(call, message.id, channel, signal);
+    } catch (error) {
+      answer = this.#refused(incoming, asGatewayError(error));
+    }
+    return answer === undefined ? undefined : asModern(answer, message.method, this.#parts.settings().serverInfo);
   }
 
   /** Takes a notification; faults are recorded and end here, since a notification has no answer. */
@@ -131,60 +171,21 @@ export class Pipeline {
     const startedMs = performance.now();
     const { session, identity, arrival, message } = incoming;
     const snapshot = this.#snapshot(session);
-    const resolved = resolve({ session, identity, arrival, snapshot, method: message.method, params: message.params });
+    const rule = ruleOf(message.method, session.isStateless);
+    const { params, retry } = session.isStateless ? takeRetry(message.method, message.params) : { ...message, retry: undefined };
+    const arriving = { session, identity, arrival, snapshot, method: message.method, params };
+    if (rule?.kind === 'task' && rule.form === 'request') return answerTask(this.#parts, arriving, channel, signal);
+    const resolved = rule === undefined ? resolveUnknown(arriving) : resolve(arriving);
     this.#parts.observer.stage('resolve', performance.now() - startedMs);
-    const rule = Object.hasOwn(methodTable, message.method) ? methodTable[message.method] : undefined;
     if (rule?.from === 'upstream' || rule?.form === 'notification')
       throw new GatewayError('rpc.method_unknown', `\`${message.method}\` is not a request that an agent makes`);
     if (rule?.route === 'list') return answerList(this.#parts, resolved.call);
     const { toolSearch } = snapshot.endpoint;
     if (toolSearch !== undefined && resolved.call.target.name === findToolName && resolved.upstream === null)
       return answerFindTool(this.#parts, resolved.call, toolSearch);
-    if (rule?.route === 'one') return relay(this.#parts, resolved, channel, signal);
-    return this.#answerHere(resolved, rule?.route ?? 'unknown');
-  }
-
-  /** What the gateway answers itself once policy allows it: `initialize`, `ping`, what goes to every upstream, and unknown methods. */
-  async #answerHere(resolved: Resolved, route: 'answer' | 'every' | 'deliver' | 'unknown'): Promise<Answer> {
-    const { call } = resolved;
-    const judged = await judge(this.#parts, call, { track: false });
-    const refused =
-      judged.decision.effect === 'deny'
-        ? refusal(call, judged.decision)
-        : judged.held === undefined
-          ? undefined
-          : heldAnswer(call, judged.decision, judged.held);
-    const failed =
-      refused === undefined && route === 'unknown'
-        ? failure(call, new GatewayError('rpc.method_unknown', `unknown method \`${call.method}\``))
-        : refused;
-    if (failed === undefined && route === 'every') await this.#toEvery(resolved, 'request', judged.subject, judged.decision);
-    const status = failed === undefined ? 'ok' : refused === undefined ? 'denied' : judged.held === undefined ? 'denied' : 'held';
-    this.#parts.audit.hand(
-      finishedRecord(call, { status, bytes: 0, total_ms: this.#parts.now() - call.arrival.receivedAtMs }, this.#parts.now()),
-    );
-    if (failed !== undefined) return failed;
-    return { result: call.method === 'initialize' ? this.#initializeResult(call) : {} };
-  }
-
-  /** Sends the same message to each upstream of the endpoint that can take it; an upstream that fails does not fail the others. */
-  async #toEvery(
-    resolved: Resolved,
-    kind: 'request' | 'notification',
-    subject: JsonObject,
-    decision: Parameters<typeof permitFor>[2],
-  ): Promise<void> {
-    const { call, outgoing } = resolved;
-    const params = outgoing(subject);
-    const upstreams = call.snapshot.endpoint.upstreamsFor(call.method);
-    const { callTimeoutMs } = this.#parts.settings();
-    const sent = upstreams.map(async (upstream) => {
-      const session = upstreamSession(this.#parts, call, upstream);
-      const permit = permitFor(upstream, { kind, method: call.method, params }, decision, call.id);
-      if (kind === 'notification') await session.notify(permit);
-      else await session.request(permit, { timeoutMs: callTimeoutMs, onMessage: () => undefined });
-    });
-    for (const one of await Promise.allSettled(sent)) if (one.status === 'rejected') this.#parts.observer.failed(call.id, one.reason);
+    if (rule?.route !== 'one') return answerHere(this.#parts, resolved, rule?.route ?? 'unknown');
+    const round = retry === undefined ? undefined : this.#rounds.begin(resolved, retry, incoming.logLevel);
+    return relay(this.#parts, withTask(resolved), channel, signal, round);
   }
 
   async #notify(incoming: Incoming<RpcNotification>): Promise<void> {
@@ -195,7 +196,7 @@ export class Pipeline {
     const call = callOf({ session, identity, arrival, snapshot, phase: 'call', method: message.method, target, subject: params });
     const judged = await judge(this.#parts, call, { track: false });
     const allowed = judged.decision.effect !== 'deny' && judged.held === undefined;
-    if (allowed) await this.#deliver(call, judged.subject, judged.decision);
+    if (allowed && !session.isStateless) await this.#deliver(call, judged.subject, judged.decision);
     this.#parts.audit.hand(
       finishedRecord(
         call,
@@ -211,23 +212,13 @@ export class Pipeline {
       const id = params['requestId'];
       if (typeof id === 'string' || typeof id === 'number') session.inflight.get(id)?.abort.abort();
     } else if (method === 'notifications/roots/list_changed') {
-      await this.#toEvery({ call, upstream: null, outgoing: (subject) => subject }, 'notification', params, decision);
+      await toEvery(this.#parts, { call, upstream: null, outgoing: (subject) => subject }, 'notification', params, decision);
     } else if (method === 'notifications/progress') {
       const upstream = session.questionOf(params['progressToken']);
       if (upstream === undefined) return;
       const permit = permitFor(upstream, { kind: 'notification', method, params }, decision, call.id);
       await upstreamSession(this.#parts, call, upstream).notify(permit);
     }
-  }
-
-  #initializeResult(call: Call): JsonObject {
-    const { endpoint } = call.snapshot;
-    return {
-      protocolVersion: call.session.protocolVersion,
-      capabilities: endpoint.capabilities,
-      serverInfo: this.#parts.settings().serverInfo,
-      ...(endpoint.instructions === undefined ? {} : { instructions: endpoint.instructions }),
-    };
   }
 
   #snapshot(session: Session): Snapshot {

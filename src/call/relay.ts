@@ -7,12 +7,13 @@ import { isJsonObject } from '../model/json.ts';
 import { callFault } from '../upstream/faults.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
+import type { InputDocument } from './build-input.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
 import { inspect } from './inspect.ts';
 import { judge, type Judged } from './judge.ts';
 import { MessageLane } from './messages.ts';
 import type { Parts } from './parts.ts';
-import { finishedRecord } from './record.ts';
+import { finishedRecord, hand } from './record.ts';
 import { failure, heldAnswer, mayHaveRun, refusal } from './reply.ts';
 import type { Resolved } from './resolve.ts';
 import type { Round } from './rounds.ts';
@@ -22,6 +23,7 @@ interface Ending {
   readonly answer: Answer;
   readonly outcome: Omit<AuditOutcome, 'bytes' | 'total_ms'>;
   readonly judged?: Judged['decision'] | undefined;
+  readonly input?: InputDocument | undefined;
   readonly bytes: number;
   readonly labels: readonly string[];
 }
@@ -35,7 +37,7 @@ export async function relay(parts: Parts, resolved: Resolved, channel: AgentChan
   const waiting = tellWaiting(resolved, channel);
   let judged: Judged;
   try {
-    judged = await judge(parts, call, { track: true, signal, onHeld: waiting.held });
+    judged = await judge(parts, call, { track: resolved.isTracked !== false, signal, onHeld: waiting.held });
   } finally {
     waiting.end();
   }
@@ -106,7 +108,8 @@ async function send(
 ): Promise<Ending> {
   const { call, upstream } = resolved;
   if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
-  const still = call.tool === undefined || isStill(parts, upstream, call.tool);
+  // What is asked about a task is about the tool as it was called.
+  const still = call.tool === undefined || call.target.kind !== 'tool' || isStill(parts, upstream, call.tool);
   if (call.tool !== undefined && still !== true && !(await still)) return faultEnding(call, changed(call.tool));
   const sentMs = performance.now();
   let sent: Awaited<ReturnType<Round['send']>>;
@@ -128,7 +131,7 @@ async function send(
   }
   const { reply } = sent;
   const inspectMs = performance.now();
-  const inspected = await inspect(parts, call, judged.decision, reply, judged.history);
+  const inspected = await (resolved.inspect ?? inspect)(parts, call, judged.decision, reply, judged.history);
   parts.observer.stage('inspect', performance.now() - inspectMs);
   parts.observer.finished(call.method, upstream, parts.now() - call.arrival.receivedAtMs, upstreamMs);
   const outcome = {
@@ -136,7 +139,14 @@ async function send(
     upstream_ms: Math.round(upstreamMs * 100) / 100,
     ...(inspected.redacted === 0 ? {} : { redacted: inspected.redacted }),
   };
-  return { answer: inspected.answer, outcome, judged: inspected.judged, bytes: reply.bytes, labels: inspected.labels };
+  return {
+    answer: inspected.answer,
+    outcome,
+    judged: inspected.judged,
+    input: inspected.input,
+    bytes: reply.bytes,
+    labels: inspected.labels,
+  };
 }
 
 /** Whether a tool is what policy judged. A definition that changes between the judgement and the sending would be another tool's. */
@@ -210,7 +220,7 @@ function close(parts: Parts, call: Call, judged: Judged, ending: Ending, sent: b
     bytes: ending.bytes,
     total_ms: Math.round((nowMs - call.arrival.receivedAtMs) * 100) / 100,
   };
-  parts.audit.hand(finishedRecord(call, outcome, nowMs, ending.judged));
+  hand(parts, finishedRecord(call, outcome, nowMs, ending.judged), ending.input);
   parts.observer.stage('record-finish', performance.now() - startedMs);
   return ending.answer;
 }

@@ -10,7 +10,10 @@ import { assertRpcKeys, foldName } from '../model/rpc-keys.ts';
 import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { member, type Arrival, type Call, type Snapshot } from './call.ts';
 import { kindOf } from './methods.ts';
+import { checkParamHeaders } from './param-headers.ts';
+import type { inspect } from './inspect.ts';
 import { calledTool } from './search-tools.ts';
+import { taskTerms } from './task-state.ts';
 import type { Session } from './session.ts';
 
 /** A call with the way it will take once it is allowed. */
@@ -20,6 +23,12 @@ export interface Resolved {
   readonly upstream: string | null;
   /** The params to forward, given the subject as policy left it. */
   readonly outgoing: (subject: JsonObject) => JsonObject | undefined;
+  /** Judges what comes back, in place of the usual {@link inspect}. */
+  readonly inspect?: typeof inspect;
+  /** `false`: leaves no trace in the identity's history. */
+  readonly isTracked?: boolean;
+  /** Whether the agent asked that the call goes on as a task. */
+  readonly isTask?: boolean;
 }
 
 /** Facts of a tool as policy sees them, and their JSON, kept as long as the catalogue's entry. */
@@ -47,7 +56,8 @@ export function toolFacts(tool: ExposedTool): { readonly facts: ToolFacts; reado
   return kept;
 }
 
-interface Arriving {
+/** A message of an agent's with the state that it is judged under. */
+export interface Arriving {
   readonly session: Session;
   readonly identity: Identity;
   readonly arrival: Arrival;
@@ -72,6 +82,13 @@ export function resolve(arriving: Arriving): Resolved {
   };
 }
 
+/** A message whose method the era does not know: policy is asked about it, and it goes nowhere. */
+export function resolveUnknown(arriving: Arriving): Resolved {
+  const { method } = arriving;
+  const target = { kind: kindOf(method), server: null, name: method };
+  return { call: makeCall(arriving, target, withoutMeta(arriving.params).rest), upstream: null, outgoing: () => undefined };
+}
+
 function resolveTool(arriving: Arriving): Resolved {
   const { snapshot } = arriving;
   let { params } = arriving;
@@ -87,9 +104,12 @@ function resolveTool(arriving: Arriving): Resolved {
   const given = member(params, 'arguments') ?? {};
   if (!isJsonObject(given)) throw new GatewayError('rpc.params', '`params.arguments` must be an object');
   for (const key of Object.keys(params ?? {})) {
-    if (key !== 'name' && key !== 'arguments' && key !== '_meta')
+    if (key !== 'name' && key !== 'arguments' && key !== '_meta' && (key !== 'task' || !knowsTasks(arriving.session)))
       throw new GatewayError('rpc.params', `\`params.${key.slice(0, 40)}\` is not supported on \`tools/call\``);
   }
+  // Under a name that is the gateway's own, the agent knows nothing of the tool's headers.
+  if (arriving.arrival.paramHeaders !== undefined && member(arriving.params, 'name') === name)
+    checkParamHeaders(tool, given, arriving.arrival.paramHeaders);
   const problem = tool.validate(given);
   if (problem !== undefined) throw new GatewayError('rpc.params', `the arguments of \`${name}\` do not fit its schema: ${problem}`);
   const prepared = tool.prepare(given);
@@ -102,7 +122,26 @@ function resolveTool(arriving: Arriving): Resolved {
   const facts = toolFacts(tool);
   const { meta } = withoutMeta(params);
   const call = makeCall(arriving, { kind: 'tool', server: tool.upstream, name: tool.name }, prepared, facts);
+  const asked = member(params, 'task');
+  if (asked !== undefined) {
+    const task = taskTerms(asked);
+    assertTakesTasks(tool, snapshot.endpoint);
+    return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, task, ...meta }), isTask: true };
+  }
   return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, ...meta }) };
+}
+
+/** Tasks that agents ask for are in one revision only; in 2026-07-28 it is the server that makes them. */
+function knowsTasks(session: Session): boolean {
+  return session.protocolVersion >= '2025-11-25' && !session.isStateless;
+}
+
+/** @throws GatewayError `rpc.method_unknown`, as MCP 2025-11-25 asks for where a tool is not called as a task */
+function assertTakesTasks(tool: ExposedTool, endpoint: EndpointView): void {
+  const execution = tool.definition['execution'];
+  const support = isJsonObject(execution) ? execution['taskSupport'] : undefined;
+  const takes = (support === 'optional' || support === 'required') && endpoint.taskUpstreams.includes(tool.upstream);
+  if (!takes) throw new GatewayError('rpc.method_unknown', `\`${tool.exposedName}\` cannot be called as a task; call it without \`task\``);
 }
 
 /** The gateway's own tool: no upstream has it. */

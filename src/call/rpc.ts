@@ -26,7 +26,10 @@ export interface RpcResponse {
 
 const known = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
 /** Params that say what a message is about: an upstream that does not look at the case of names must not read another value than policy did. */
-const telling = new Set(['name', 'arguments', 'uri', 'ref', 'argument', 'context', 'level', 'cursor', 'task', '_meta']);
+const telling = new Set([
+  ...['name', 'arguments', 'uri', 'ref', 'argument', 'context', 'level', 'cursor', 'task', '_meta'],
+  ...['taskId', 'inputResponses', 'requestState', 'notifications'],
+]);
 const maxMethodLength = 200;
 const maxIdLength = 256;
 

@@ -5,6 +5,8 @@ import type { SessionId } from '../model/ids.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { SessionOwner, UpstreamMessage } from '../upstream/types.ts';
 import type { AgentChannel } from './call.ts';
+import { sessionVersions } from './methods.ts';
+import { modernVersion, type LogLevel } from './modern-meta.ts';
 import type { RpcId, RpcResponse } from './rpc.ts';
 
 /** A call that an agent waits for; cancelled by `notifications/cancelled` or by the session's end. */
@@ -40,7 +42,10 @@ export interface SessionOptions {
   readonly startedAtMs: number;
 }
 
-/** One agent's session on one endpoint. It belongs to an identity (issuer, subject, client), not to a token: a refresh keeps it. */
+/**
+ * One agent's session on one endpoint. It belongs to an identity (issuer, subject, client), not to a token: a refresh keeps it. Requests that
+ * come without a session share one that the agent does not know of, so that upstreams with sessions need not open one for each.
+ */
 export class Session {
   readonly id: SessionId;
   /** What policy and records see instead of the id, which is a secret of the agent's. */
@@ -53,15 +58,20 @@ export class Session {
   readonly clientInfo: JsonObject;
   readonly capabilities: JsonObject;
   readonly startedAt: string;
-  readonly inflight = new Map<RpcId, Inflight>();
+  /** By the agent's id; by a symbol where ids are not the session's but of one connection each. */
+  readonly inflight = new Map<RpcId | symbol, Inflight>();
   readonly questions = new Map<RpcId, PendingQuestion>();
   readonly #owners = new Map<string, SessionOwner>();
   readonly #lanes = new Map<string, Lane>();
+  /** How talkative each upstream was asked to be, where requests ask for that one by one. */
+  readonly logLevels = new Map<string, LogLevel>();
   calls = 0;
   denied = 0;
   lastUsedMs: number;
   closed = false;
   #nextQuestion = 1;
+  /** Called once when the session ends, before its streams do. */
+  readonly atEnd = new Set<() => void>();
   /** The stream that carries what belongs to no call; set by the transport while one is open. */
   standalone: AgentChannel | undefined;
 
@@ -78,11 +88,20 @@ export class Session {
     this.lastUsedMs = options.startedAtMs;
   }
 
+  /** Whether its requests stand for themselves, as in 2026-07-28. */
+  get isStateless(): boolean {
+    return this.protocolVersion === modernVersion;
+  }
+
   /** How an upstream gets to know this session; made at the first use of that upstream. */
   owner(upstream: string, onMessage: (message: UpstreamMessage) => void): SessionOwner {
     let owner = this.#owners.get(upstream);
     if (owner === undefined) {
-      const { publicId: id, protocolVersion, clientInfo, capabilities } = this;
+      const { publicId: id, clientInfo } = this;
+      // Tasks of the agent's own are not offered: an upstream is answered in one go.
+      const { tasks: _own, ...capabilities } = this.capabilities;
+      // Upstreams are spoken to in the form of sessions; a channel of the other era translates.
+      const protocolVersion = this.isStateless ? sessionVersions[0] : this.protocolVersion;
       owner = { id, protocolVersion, clientInfo, capabilities, receives: this.standalone !== undefined, onMessage };
       this.#owners.set(upstream, owner);
     }
@@ -119,6 +138,7 @@ export class Session {
   /** Ends the session here: calls in flight are cancelled, open questions dropped. Its upstream sessions are closed by who opened them. */
   end(): void {
     this.closed = true;
+    for (const tell of [...this.atEnd]) tell();
     for (const call of this.inflight.values()) call.abort.abort();
     this.questions.clear();
   }

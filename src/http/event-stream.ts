@@ -18,6 +18,8 @@ export interface EventStreamOptions {
   readonly primed: boolean;
   /** The stream that belongs to no call: a question cannot be left there for nobody. */
   readonly standalone: boolean;
+  /** `false`: its end is the end of its connection (2026-07-28), so nothing is numbered or kept. Default: it can be resumed. */
+  readonly resumable?: boolean;
 }
 
 /**
@@ -85,7 +87,7 @@ export class EventStream implements AgentChannel {
   }
 
   send(message: JsonObject): boolean {
-    if (this.#ended) return false;
+    if (this.#ended || (this.#response === undefined && this.#options.resumable === false)) return false;
     if (this.#response === undefined && this.#options.standalone && 'id' in message) return false;
     this.#push(JSON.stringify(message));
     return true;
@@ -109,12 +111,20 @@ export class EventStream implements AgentChannel {
   }
 
   #push(json: string): void {
+    if (this.#options.resumable === false) {
+      this.#write(`event: message\ndata: ${json}\n\n`);
+      return;
+    }
     const number = this.#next++;
     // JSON has no raw line breaks, so one data line carries it; nothing of an upstream's framing survives.
     const text = json === '' ? `id: ${this.id}_${number}\ndata: \n\n` : `event: message\nid: ${this.id}_${number}\ndata: ${json}\n\n`;
     this.#kept.push({ number, text });
     this.#keptBytes += text.length;
     while (this.#keptBytes > this.#options.maxKeptBytes && this.#kept.length > 1) this.#keptBytes -= this.#kept.shift()?.text.length ?? 0;
+    this.#write(text);
+  }
+
+  #write(text: string): void {
     const response = this.#response;
     if (response === undefined) return;
     // What lies unsent from before tells that the reader is slow; one message, however large, does not.

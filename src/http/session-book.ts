@@ -1,8 +1,9 @@
 import { ownsSession } from '../call/pipeline.ts';
 import { Session, type SessionOptions } from '../call/session.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { Identity } from '../model/identity.ts';
+import { identityKey, type Identity } from '../model/identity.ts';
 import { newId } from '../model/ids.ts';
+import type { ServerResponse } from 'node:http';
 import { EventStream } from './event-stream.ts';
 
 export interface SessionLimits {
@@ -18,6 +19,8 @@ export interface LiveSession {
   readonly session: Session;
   readonly streams: Map<string, EventStream>;
   nextStream: number;
+  /** Under which requests without a session find it; `undefined` for a session that an agent opened. */
+  readonly implicitKey?: string;
 }
 
 /** How long an ended stream is kept for a reader that lost its end. */
@@ -27,6 +30,7 @@ const endedStreamMs = 60_000;
 export class SessionBook {
   readonly #sessions = new Map<string, LiveSession>();
   readonly #perIdentity = new Map<string, number>();
+  readonly #implicit = new Map<string, LiveSession>();
   readonly #limits: () => SessionLimits;
   readonly #onEnd: (session: Session) => void;
 
@@ -46,6 +50,27 @@ export class SessionBook {
   /** Makes a session that is not in the book yet: it gets there by {@link keep}, once policy allowed `initialize`. */
   make(options: Omit<SessionOptions, 'id'>): LiveSession {
     return { session: new Session({ ...options, id: newId('session') }), streams: new Map(), nextStream: 0 };
+  }
+
+  /**
+   * The session that the requests of one identity's client at one endpoint share without knowing of it, made at the first of them. Other
+   * identities, and clients that say something else of themselves, have others.
+   * @throws GatewayError `session.limit`
+   */
+  implicit(options: Omit<SessionOptions, 'id'>): LiveSession {
+    const { identity, endpoint, clientInfo, capabilities, startedAtMs: nowMs } = options;
+    const key = JSON.stringify([identityKey(identity), endpoint, clientInfo, capabilities]);
+    let live = this.#implicit.get(key);
+    if (live !== undefined && this.#isIdle(live, nowMs)) this.end(live, nowMs);
+    else if (live !== undefined) {
+      live.session.lastUsedMs = nowMs;
+      live.session.identity = identity;
+      return live;
+    }
+    live = { ...this.make(options), implicitKey: key };
+    this.keep(live);
+    this.#implicit.set(key, live);
+    return live;
   }
 
   /** @throws GatewayError `session.limit` when there are too many */
@@ -74,7 +99,8 @@ export class SessionBook {
     if (id === undefined || id === '')
       throw new GatewayError('session.required', 'the `mcp-session-id` header is missing; send `initialize` first');
     const live = this.#sessions.get(id);
-    const isOwn = live !== undefined && ownsSession(live.session, identity) && live.session.endpoint === endpoint;
+    const isOwn =
+      live !== undefined && live.implicitKey === undefined && ownsSession(live.session, identity) && live.session.endpoint === endpoint;
     const isIdle = isOwn && this.#isIdle(live, nowMs);
     if (isIdle) this.end(live, nowMs);
     if (!isOwn || isIdle) throw new GatewayError('session.unknown', 'unknown session; send `initialize` again');
@@ -85,12 +111,13 @@ export class SessionBook {
 
   end(live: LiveSession, nowMs: number): void {
     if (!this.#sessions.delete(live.session.id)) return;
+    if (live.implicitKey !== undefined) this.#implicit.delete(live.implicitKey);
     const key = live.session.identityKey;
     const left = (this.#perIdentity.get(key) ?? 1) - 1;
     if (left <= 0) this.#perIdentity.delete(key);
     else this.#perIdentity.set(key, left);
-    for (const stream of live.streams.values()) stream.end(nowMs);
     live.session.end();
+    for (const stream of live.streams.values()) stream.end(nowMs);
     this.#onEnd(live.session);
   }
 
@@ -113,6 +140,16 @@ export class SessionBook {
       bytes -= one.keptBytes;
       streams.delete(id);
     }
+    return stream;
+  }
+
+  /** A stream that lives as long as its connection and is kept alive like the others. */
+  attach(live: LiveSession, response: ServerResponse): EventStream {
+    const id = `s${live.nextStream++}`;
+    const stream = new EventStream({ id, maxKeptBytes: 0, primed: false, standalone: false, resumable: false });
+    live.streams.set(id, stream);
+    response.on('close', () => live.streams.delete(id));
+    stream.attach(response, {});
     return stream;
   }
 
@@ -142,15 +179,19 @@ export class SessionBook {
     return true;
   }
 
-  /** Makes room by ending the identity's session that was unused the longest, unless that is younger than a minute. */
+  /**
+   * Makes room by ending the identity's session that was unused the longest, unless that is younger than a minute. One that its agent does not
+   * know of can end at any time: the next request makes another.
+   */
   #dropIdlest(identityKey: string): boolean {
     let idlest: LiveSession | undefined;
     for (const live of this.#sessions.values()) {
       if (live.session.identityKey !== identityKey || live.session.inflight.size > 0) continue;
+      if (live.implicitKey !== undefined && [...live.streams.values()].some((stream) => stream.attached)) continue;
       if (idlest === undefined || live.session.lastUsedMs < idlest.session.lastUsedMs) idlest = live;
     }
     const nowMs = Date.now();
-    if (idlest === undefined || nowMs - idlest.session.lastUsedMs < 60_000) return false;
+    if (idlest === undefined || (idlest.implicitKey === undefined && nowMs - idlest.session.lastUsedMs < 60_000)) return false;
     this.end(idlest, nowMs);
     return true;
   }

@@ -53,13 +53,16 @@ export interface AuditDecision {
   readonly limits?: readonly Limit[];
   readonly labels?: readonly string[];
   readonly release: string;
+  /** A commitment to the whole input, which only its salt opens; where inputs are not kept, to what policy read of it. */
   readonly input_digest: string;
+  /** Where the input is not kept as it was: changed or dropped by policy's mask, or beyond `audit.inputs.max_bytes`. */
+  readonly input?: 'masked' | 'dropped' | 'too_large';
   readonly took_ms: number;
   readonly fault?: PolicyFault;
 }
 
 export interface AuditOutcome {
-  readonly status: 'ok' | 'tool_error' | 'denied' | 'withheld' | 'held' | 'upstream_error' | 'cancelled' | 'unknown';
+  readonly status: 'ok' | 'tool_error' | 'denied' | 'withheld' | 'held' | 'input_required' | 'upstream_error' | 'cancelled' | 'unknown';
   readonly error_code?: string;
   readonly bytes: number;
   readonly total_ms: number;

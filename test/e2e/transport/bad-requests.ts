@@ -93,11 +93,7 @@ export const badRequests: readonly BadRequest[] = [
     { status: 404, code: 'session.unknown' },
     (canary, agent) => ({ body: call(canary), headers: { 'mcp-session-id': [agent.session ?? '', 'x'] } }),
   ],
-  [
-    'a GET without a session',
-    { status: 400, code: 'session.required' },
-    () => ({ method: 'GET', headers: { 'mcp-session-id': undefined } }),
-  ],
+  ['a GET without a session', { status: 405, code: 'http.method' }, () => ({ method: 'GET', headers: { 'mcp-session-id': undefined } })],
   [
     'a GET that takes no event stream',
     { status: 406, code: 'http.not_acceptable' },
@@ -105,7 +101,7 @@ export const badRequests: readonly BadRequest[] = [
   ],
   [
     'a DELETE without a session',
-    { status: 400, code: 'session.required' },
+    { status: 405, code: 'http.method' },
     () => ({ method: 'DELETE', headers: { 'mcp-session-id': undefined } }),
   ],
   ...['PUT', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'].map(
@@ -118,36 +114,20 @@ export const badRequests: readonly BadRequest[] = [
     (canary) => ({ body: call(canary), headers: { 'mcp-protocol-version': '2099-01-01' } }),
   ],
   [
-    'the version of the next era',
-    bad400('protocol.version', -32600),
+    'the version of the other era, in a session',
+    bad400('http.header_mismatch', -32020),
     (canary) => ({ body: call(canary), headers: { 'mcp-protocol-version': '2026-07-28' } }),
   ],
   [
-    'a request of the next era',
-    bad400('protocol.version', -32600),
-    (canary) => ({
-      body: JSON.stringify(modern(canary)),
-      headers: { 'mcp-session-id': undefined, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'echo' },
-    }),
-  ],
-  [
-    'a request of the next era without its header',
-    bad400('protocol.version', -32600),
+    'a request of the other era without its header',
+    bad400('http.header_mismatch', -32020),
     (canary) => ({ body: JSON.stringify(modern(canary)), headers: { 'mcp-session-id': undefined } }),
   ],
-  ['a request of either era', bad400('protocol.version', -32600), (canary) => ({ body: JSON.stringify(modern(canary)) })],
+  ['a request of either era', bad400('http.header_mismatch', -32020), (canary) => ({ body: JSON.stringify(modern(canary)) })],
   [
     'an opening of either era',
-    bad400('protocol.version', -32600),
+    bad400('http.header_mismatch', -32020),
     (canary) => ({ body: JSON.stringify(opening(canary)), headers: { 'mcp-session-id': undefined, 'mcp-protocol-version': '2026-07-28' } }),
-  ],
-  [
-    'the discovery of the next era',
-    bad400('protocol.version', -32600),
-    (canary) => ({
-      body: JSON.stringify({ ...modern(canary), method: 'server/discover' }),
-      headers: { 'mcp-session-id': undefined, 'mcp-protocol-version': '2026-07-28' },
-    }),
   ],
   ['an opening within a session', notRpc, (canary) => ({ body: JSON.stringify(opening(canary)) })],
   [
