@@ -55,8 +55,9 @@ export class Live {
   }
 }
 
-function settingsOf({ environment, policy, limits, approvals }: Config): CallSettings {
+function settingsOf({ environment, policy, limits, approvals, audit }: Config): CallSettings {
   return {
+    keepInputBytes: audit.inputs.enabled ? audit.inputs.max_bytes : 0,
     environmentJson: JSON.stringify(environment),
     decisionDeadlineMs: policy.deadline_ms,
     callTimeoutMs: limits.call_timeout_ms,

@@ -7,6 +7,7 @@ import { ListAnswers } from '../call/list-answers.ts';
 import { ListChanges } from '../call/list-changes.ts';
 import type { Parts } from '../call/parts.ts';
 import { Pipeline } from '../call/pipeline.ts';
+import { TaskBook } from '../call/task-book.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { scanDefinition } from '../content/definition-scan.ts';
 import type { Config } from '../config/schema-types.ts';
@@ -23,6 +24,7 @@ import type { Upstreams } from '../upstream/types.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
 import { version } from '../version.ts';
 import { auditStore, storeOptions } from './admin.ts';
+import { openInputKeys } from './input-keys.ts';
 import { Live } from './live.ts';
 import type { Observation } from './observe.ts';
 import { openNarrowing } from './narrowing.ts';
@@ -63,7 +65,8 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     return one;
   };
   const db = opened(await openDb(storeOptions(config)), (one) => one.close());
-  const audit = opened(await openAuditLog(auditStore(config)), (one) => one.close());
+  const inputKeys = await openInputKeys(config, db);
+  const audit = opened(await openAuditLog(auditStore(config, inputKeys)), (one) => one.close());
   const keys = createApiKeyBook(db);
   const compiler = opened(new Compiler(), (one) => one.close());
   const releases = opened(await openPolicy(config, compiler, createReleases(db), audit, observation), (one) => one.close());
@@ -98,6 +101,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     plans: new InputPlans(),
     limits: new LimitCounter(),
     lists: new ListAnswers(),
+    tasks: new TaskBook(Date.now),
     narrow: (listing) => (live.now.config.policy.narrow_lists ? narrowing.list(listing) : undefined),
     observer: observation.observer,
     settings: () => live.now.settings,

@@ -2,10 +2,13 @@ import { Worker } from 'node:worker_threads';
 import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
+import type { KeptInput } from '../model/kept-input.ts';
 import type { AuditLog } from '../model/ports.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { AuditQueue, type AuditStats, type Durable } from './queue.ts';
-import type { AuditGroupReply, AuditWorkerData } from './worker.ts';
+import { Handover, salted, type SaltedInput } from './sealed-handover.ts';
+import type { KeyRing } from './sealed-keys.ts';
+import type { AuditGroup, AuditGroupReply, AuditWorkerData } from './worker.ts';
 
 export interface AuditLogOptions {
   /** URL of a module that exports `openDb(options)`; the worker imports it, since this room knows no other. */
@@ -18,6 +21,8 @@ export interface AuditLogOptions {
   readonly maxWaiting?: number;
   /** How long `append` and `flush` wait. Default 1900. */
   readonly deadlineMs?: number;
+  /** Seals the inputs that records come with. Absent: inputs are not kept. */
+  readonly keys?: KeyRing;
 }
 
 export interface OpenAuditLog extends AuditLog {
@@ -33,7 +38,13 @@ export interface OpenAuditLog extends AuditLog {
  */
 export async function openAuditLog(options: AuditLogOptions): Promise<OpenAuditLog> {
   const deadlineMs = options.deadlineMs ?? 1_900;
-  const data: AuditWorkerData = { storeModule: options.storeModule, storeOptions: options.storeOptions, log: options.log ?? 'main' };
+  const data: AuditWorkerData = {
+    storeModule: options.storeModule,
+    storeOptions: options.storeOptions,
+    log: options.log ?? 'main',
+    keys: options.keys,
+  };
+  let handover = new Handover();
   let worker: Worker | undefined;
   let answered: ((reply: AuditGroupReply | 'closed') => void) | undefined;
 
@@ -44,6 +55,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenAuditL
     });
   const start = (): Worker => {
     const started = new Worker(workerUrl(import.meta.url, './worker'), { workerData: data });
+    handover = new Handover();
     let fault = 'the audit worker ended';
     started.on('message', (reply: AuditGroupReply | 'closed') => answered?.(reply));
     started.on('error', (error: unknown) => {
@@ -63,9 +75,18 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenAuditL
       cause: new Error(first.failed),
     });
   }
+  const sealable = (input: KeptInput | undefined): SaltedInput | undefined =>
+    input === undefined || options.keys === undefined ? undefined : salted(input);
   const queue = new AuditQueue({
-    send: async (texts, again) => {
-      const reply = await ask({ texts: texts.join('\n'), again });
+    send: async (group, again) => {
+      worker ??= start();
+      const inputs = handover.pack(group.map((entry) => entry.input));
+      const message: AuditGroup = {
+        texts: group.map((entry) => entry.text).join('\n'),
+        again,
+        ...(inputs === undefined ? {} : { inputs }),
+      };
+      const reply = await ask(message);
       return reply === 'closed' ? { failed: 'the audit log is closed' } : reply;
     },
     maxWaiting: options.maxWaiting ?? 50_000,
@@ -73,8 +94,8 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenAuditL
   });
 
   return {
-    append: (record: AuditRecord) => queue.append(JSON.stringify(record)).then(shown),
-    hand: (record: AuditRecord) => queue.hand(JSON.stringify(record)),
+    append: (record: AuditRecord, input?: KeptInput) => queue.append(JSON.stringify(record), sealable(input)).then(shown),
+    hand: (record: AuditRecord, input?: KeptInput) => queue.hand(JSON.stringify(record), sealable(input)),
     flush: () => queue.flush(),
     stats: () => queue.stats(),
     close: async () => {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../model/errors.ts';
+import type { SaltedInput } from './sealed-handover.ts';
 import type { AuditGroupReply } from './worker.ts';
 
 /** Where a record is, durably. */
@@ -19,8 +20,13 @@ export interface AuditStats {
   readonly isFailing: boolean;
 }
 
-interface Entry {
+/** A record on its way, and the input that is to be sealed with it. */
+export interface Outbound {
   readonly text: string;
+  readonly input: SaltedInput | undefined;
+}
+
+interface Entry extends Outbound {
   readonly ordinal: number;
   readonly atMs: number;
   readonly asked: boolean;
@@ -39,7 +45,7 @@ interface Flusher {
 
 export interface AuditQueueOptions {
   /** Writes a group, one at a time; the first `again` records may be in the log already. */
-  readonly send: (texts: readonly string[], again: number) => Promise<AuditGroupReply>;
+  readonly send: (group: readonly Outbound[], again: number) => Promise<AuditGroupReply>;
   readonly maxWaiting: number;
   readonly deadlineMs: number;
 }
@@ -79,7 +85,7 @@ export class AuditQueue {
     this.#options = options;
   }
 
-  append(text: string): Promise<Durable> {
+  append(text: string, input?: SaltedInput): Promise<Durable> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw unavailable('the audit log is closed');
       if (this.#lostUntold) {
@@ -87,13 +93,13 @@ export class AuditQueue {
         throw unavailable('a record that was handed over to the audit log was lost');
       }
       if (this.#waiting.length >= this.#options.maxWaiting) throw unavailable('too many records wait for the disk of the audit log');
-      this.#push(text, { resolve, reject });
+      this.#push(text, input, { resolve, reject });
     });
   }
 
-  hand(text: string): void {
+  hand(text: string, input?: SaltedInput): void {
     if (this.#closed || this.#waiting.length >= this.#options.maxWaiting) this.#lose();
-    else this.#push(text, undefined);
+    else this.#push(text, input, undefined);
   }
 
   flush(): Promise<void> {
@@ -126,8 +132,16 @@ export class AuditQueue {
     }
   }
 
-  #push(text: string, waiter: Entry['waiter']): void {
-    this.#waiting.push({ text, ordinal: ++this.#lastOrdinal, atMs: performance.now(), asked: waiter !== undefined, waiter, again: false });
+  #push(text: string, input: SaltedInput | undefined, waiter: Entry['waiter']): void {
+    this.#waiting.push({
+      text,
+      input,
+      ordinal: ++this.#lastOrdinal,
+      atMs: performance.now(),
+      asked: waiter !== undefined,
+      waiter,
+      again: false,
+    });
     this.#watch();
     this.#urgent ||= waiter !== undefined;
     this.#next();
@@ -161,12 +175,7 @@ export class AuditQueue {
     this.#urgent = this.#waiting.length > 0;
     this.#flying = group;
     const again = group.findIndex((entry) => !entry.again);
-    void this.#options
-      .send(
-        group.map((entry) => entry.text),
-        again < 0 ? group.length : again,
-      )
-      .then((reply) => this.#settle(group, reply));
+    void this.#options.send(group, again < 0 ? group.length : again).then((reply) => this.#settle(group, reply));
   }
 
   #settle(group: readonly Entry[], reply: AuditGroupReply): void {

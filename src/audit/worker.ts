@@ -2,6 +2,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
 import type { Head } from './chain.ts';
+import { unpack, type HandedInputs } from './sealed-handover.ts';
+import type { KeyRing } from './sealed-keys.ts';
+import { SealedWriter } from './sealed-writer.ts';
+import { catchUpTrees } from './tree-writer.ts';
 import { writeGroup, type GroupRecord } from './write-group.ts';
 
 /** How the worker reaches the database: a module with `openDb`, and that function's options. */
@@ -9,12 +13,18 @@ export interface AuditWorkerData {
   readonly storeModule: string;
   readonly storeOptions: unknown;
   readonly log: string;
+  /** Keys that seal inputs; absent: none are kept. */
+  readonly keys: KeyRing | undefined;
 }
 
-/** A group: records separated by line feeds, which JSON text has none of; how many of the first ones may be in the log already. */
+/**
+ * A group: records separated by line feeds, which JSON text has none of; how many of the first ones may be in the log already; the inputs
+ * that are sealed with them.
+ */
 export interface AuditGroup {
   readonly texts: string;
   readonly again: number;
+  readonly inputs?: HandedInputs;
 }
 
 /**
@@ -47,6 +57,7 @@ if (parentPort !== null) {
 
 function createWriter(data: AuditWorkerData): Writer {
   const heads = new Map<string, Head>();
+  const sealer = data.keys === undefined ? undefined : new SealedWriter(data.keys, data.log);
   let opened: Db | undefined;
 
   const db = async (): Promise<Db> => {
@@ -56,7 +67,7 @@ function createWriter(data: AuditWorkerData): Writer {
 
   const write = async (records: readonly GroupRecord[]): Promise<readonly Head[]> => {
     try {
-      const written = await writeGroup(await db(), data.log, records, heads);
+      const written = await writeGroup(await db(), data.log, records, heads, sealer);
       for (const [tenant, head] of written.heads) heads.set(tenant, head);
       return written.places;
     } catch (error) {
@@ -72,15 +83,17 @@ function createWriter(data: AuditWorkerData): Writer {
   return {
     open: async () => {
       try {
-        await db();
+        await catchUpTrees(await db(), data.log);
         return { seqs: [], hashes: '' };
       } catch (error) {
         return { failed: faultText(error) };
       }
     },
-    write: async ({ texts, again }) => {
+    write: async ({ texts, again, inputs }) => {
       try {
-        const places = await write(texts.split('\n').map((text, index) => ({ text, again: index < again })));
+        if (inputs?.parts !== undefined) sealer?.learn(inputs.from, inputs.parts.split('\n'));
+        const given = inputs === undefined ? undefined : unpack(inputs);
+        const places = await write(texts.split('\n').map((text, index) => ({ text, again: index < again, input: given?.get(index) })));
         return { seqs: places.map((place) => place.seq), hashes: places.map((place) => place.hash).join('') };
       } catch (error) {
         return { failed: faultText(error) };

@@ -4,14 +4,21 @@ import type { Digest } from '../model/ids.ts';
 import type { Identity } from '../model/identity.ts';
 import type { ApprovalFact, Finding } from '../model/input.ts';
 import type { Json } from '../model/json.ts';
+import type { KeptInput } from '../model/kept-input.ts';
 import type { Call } from './call.ts';
 import type { HistoryView } from './history.ts';
 import type { InputPlan, InputPlans } from './input-plan.ts';
+import { requestJson, sessionJson, targetJson, usageJson } from './input-members.ts';
+import { wholeInput } from './whole-input.ts';
 
-/** The document as it is evaluated: its JSON text and the digest of that text. */
+/** The document as it is evaluated. */
 export interface InputDocument {
   readonly json: string;
+  /** What the record says of it; empty where the whole input is kept, since the audit log then puts in a digest of that. */
   readonly digest: Digest;
+  /** The whole input, to be sealed with the record; absent where inputs are not kept or this one is too large. */
+  readonly kept?: KeptInput;
+  readonly isTooLarge: boolean;
 }
 
 /** Facts of an input beside those of the call itself. */
@@ -30,10 +37,10 @@ export interface InputParts {
 
 /**
  * Builds the one document that policy sees, as JSON text: parts that do not change from call to call are kept as text, which costs a
- * tenth of building objects and serialising them. Only what the release can read is put in; `input_digest` covers exactly the text that
- * was evaluated.
+ * tenth of building objects and serialising them. Only what the release can read is put in; what is kept for the record is the whole.
+ * @param keepBytes inputs up to this size are kept; 0: none
  */
-export function buildInput(plans: InputPlans, call: Call, parts: InputParts): InputDocument {
+export function buildInput(plans: InputPlans, call: Call, parts: InputParts, keepBytes = 0): InputDocument {
   const plan = plans.of(call.snapshot.release?.reads(parts.entry));
   let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000`;
   if (plan.wants('at')) json += `,"at":"${new Date(parts.atMs).toISOString()}"`;
@@ -42,33 +49,21 @@ export function buildInput(plans: InputPlans, call: Call, parts: InputParts): In
   if (plan.wants('target')) json += `,"target":${targetJson(call.target)}`;
   const { tool } = call;
   if (tool !== undefined && plan.wants('tool')) json += `,"tool":${plan.text('tool', tool, () => ({ ...tool }))}`;
-  if (parts.phase !== 'list' && plan.wants('arguments')) json += `,"arguments":${JSON.stringify(call.subject)}`;
+  let argumentsJson: string | undefined;
+  if (parts.phase !== 'list' && plan.wants('arguments')) json += `,"arguments":${(argumentsJson = JSON.stringify(call.subject))}`;
   if (plan.wants('findings')) json += `,"findings":${parts.findings.length === 0 ? '[]' : JSON.stringify(parts.findings)}`;
   if (plan.wants('history')) json += `,"history":[${parts.history.entriesJson()}]`;
   if (plan.wants('session')) json += `,"session":${sessionJson(plan, call, parts.history)}`;
   if (plan.wants('usage')) json += `,"usage":${usageJson(parts.history)}`;
   if (plan.wants('approval')) json += `,"approval":${parts.approval === null ? 'null' : JSON.stringify(parts.approval)}`;
-  if (parts.result !== undefined && plan.wants('result')) json += `,"result":${JSON.stringify(parts.result)}`;
+  let resultJson: string | undefined;
+  if (parts.result !== undefined && plan.wants('result')) json += `,"result":${(resultJson = JSON.stringify(parts.result))}`;
   if (parts.listJson !== undefined && plan.wants(parts.listJson.key)) json += `,"${parts.listJson.key}":${parts.listJson.json}`;
   if (plan.wants('environment')) json += `,"environment":${plan.environment(parts.environmentJson)}`;
   json += '}';
-  return { json, digest: digestText(json) };
-}
-
-function requestJson(plan: InputPlan, call: Call): string {
-  const { arrival, session } = call;
-  let json = `{"method":${JSON.stringify(call.method)}`;
-  if (plan.wantsMember('request', 'id')) json += `,"id":"${call.id}"`;
-  if (plan.wantsMember('request', 'endpoint')) json += `,"endpoint":${JSON.stringify(session.endpoint)}`;
-  if (plan.wantsMember('request', 'protocol_version')) json += `,"protocol_version":"${session.protocolVersion}"`;
-  if (arrival.traceId !== undefined && plan.wantsMember('request', 'trace_id')) json += `,"trace_id":${JSON.stringify(arrival.traceId)}`;
-  if (plan.wantsMember('request', 'ip')) json += `,"ip":${JSON.stringify(arrival.ip)}`;
-  if (plan.wantsMember('request', 'user_agent')) json += `,"user_agent":${JSON.stringify(arrival.userAgent)}`;
-  return `${json}}`;
-}
-
-function targetJson({ kind, server, name }: Call['target']): string {
-  return `{"kind":"${kind}","server":${JSON.stringify(server)},"name":${JSON.stringify(name)}}`;
+  const kept = keepBytes > 0 ? wholeInput(plans, call, parts, { argumentsJson, resultJson, maxBytes: keepBytes }) : undefined;
+  if (kept === undefined) return { json, digest: digestText(json), isTooLarge: keepBytes > 0 };
+  return { json, digest: '' as Digest, kept, isTooLarge: false };
 }
 
 function identityText(plan: InputPlan, identity: Identity, atMs: number): string {
@@ -80,18 +75,4 @@ function identityText(plan: InputPlan, identity: Identity, atMs: number): string
   const ageS = Math.max(0, Math.floor((atMs - identity.auth.issuedAtMs) / 1000));
   const auth = `"auth":{"method":"${identity.auth.method}","age_s":${ageS}}}`;
   return lasting === '{}' ? `{${auth}` : `${lasting.slice(0, -1)},${auth}`;
-}
-
-function sessionJson(plan: InputPlan, call: Call, history: HistoryView): string {
-  const { session } = call;
-  let json = `{"labels":${history.labels.length === 0 ? '[]' : JSON.stringify(history.labels)}`;
-  if (plan.wantsMember('session', 'id')) json += `,"id":${JSON.stringify(session.publicId)}`;
-  if (plan.wantsMember('session', 'started_at')) json += `,"started_at":"${session.startedAt}"`;
-  if (plan.wantsMember('session', 'calls')) json += `,"calls":${session.calls}`;
-  if (plan.wantsMember('session', 'denied')) json += `,"denied":${session.denied}`;
-  return `${json}}`;
-}
-
-function usageJson(history: HistoryView): string {
-  return `{"calls_1m":${history.calls1m},"calls_1h":${history.calls1h},"same_call_1m":${history.sameCall1m}}`;
 }

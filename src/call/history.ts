@@ -1,4 +1,5 @@
 import type { HistoryEntry } from '../model/input.ts';
+import { TextPart } from '../model/text-part.ts';
 
 /** A call as history keeps it; it changes from pending to its outcome, and its JSON is made once per change. */
 export class TrackedCall {
@@ -7,7 +8,9 @@ export class TrackedCall {
   /** Two calls with the same key are the same call: same method, target and arguments. */
   readonly sameKey: string;
   #entry: Omit<HistoryEntry, 'same_session'>;
-  #json: string | undefined;
+  /** As its own session sees it, and as others do. */
+  #here: TextPart | undefined;
+  #elsewhere: TextPart | undefined;
   #labels: readonly string[];
 
   constructor(atMs: number, sessionId: string, entry: Omit<HistoryEntry, 'same_session' | 'effect' | 'outcome' | 'at'>) {
@@ -32,19 +35,22 @@ export class TrackedCall {
     if (missing.length === 0) return;
     this.#labels = [...this.#labels, ...missing];
     this.#entry = { ...this.#entry, labels: this.#labels };
-    this.#json = undefined;
+    this.#here = this.#elsewhere = undefined;
   }
 
   settle(effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[]): void {
     this.#labels = labels;
     this.#entry = { ...this.#entry, effect, outcome, labels };
-    this.#json = undefined;
+    this.#here = this.#elsewhere = undefined;
   }
 
   /** The entry as JSON; `same_session` is the only part that depends on who asks. */
-  json(sessionId: string): string {
-    this.#json ??= JSON.stringify(this.#entry).slice(0, -1);
-    return `${this.#json},"same_session":${sessionId === this.sessionId}}`;
+  part(sessionId: string): TextPart {
+    return sessionId === this.sessionId ? (this.#here ??= this.#made(true)) : (this.#elsewhere ??= this.#made(false));
+  }
+
+  #made(isSameSession: boolean): TextPart {
+    return new TextPart(JSON.stringify({ ...this.#entry, same_session: isSameSession }));
   }
 }
 
@@ -82,6 +88,8 @@ function clearSlots(ring: Float64Array, from: number, to: number): void {
 export interface HistoryView {
   /** The entries as the members of a JSON array, oldest first; made when asked for. */
   entriesJson(): string;
+  /** The same, each entry by itself. */
+  entryParts(): readonly TextPart[];
   readonly labels: readonly string[];
   readonly calls1m: number;
   readonly calls1h: number;
@@ -190,7 +198,8 @@ export class History {
     const since = nowMs - this.#options.windowMs;
     // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
     const calls = trail.calls.filter((call) => call.atMs >= since || call.pending);
-    const entriesJson = (): string => calls.map((call) => call.json(sessionId)).join(',');
+    const entryParts = (): TextPart[] => calls.map((call) => call.part(sessionId));
+    const entriesJson = (): string => calls.map((call) => call.part(sessionId).text).join(',');
     const seen = new Set<string>();
     for (const [label, seenMs] of trail.labelSeenMs) {
       if (seenMs >= since) seen.add(label);
@@ -201,7 +210,7 @@ export class History {
     const times = sameKey === '' ? undefined : trail.same.get(sameKey);
     let sameCall1m = 0;
     if (times !== undefined) for (let at = times.length - 1; at >= 0 && (times[at] ?? 0) > nowMs - 60_000; at--) sameCall1m++;
-    return { entriesJson, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
+    return { entriesJson, entryParts, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { InputReads } from '../model/ports.ts';
+import { TextPart } from '../model/text-part.ts';
 
 /**
  * What goes into the inputs of one entrypoint of one release: nothing that its policy provably cannot read. Texts of parts that live
@@ -51,13 +52,43 @@ export class InputPlan {
   }
 }
 
+/** Lists, environments and other texts that live long and are few. */
+const maxTexts = 1_000;
+
 /** Plans by what is read: each release has its own reads object for each entrypoint, so a plan ends with its release. */
 export class InputPlans {
   readonly #plans = new WeakMap<InputReads, InputPlan>();
-  readonly #whole = new InputPlan(null);
+  readonly #owned = new WeakMap<object, TextPart>();
+  readonly #texts = new Map<string, TextPart>();
+  /** Everything: for a release of which nothing is known, and for what is kept beside the record. */
+  readonly whole = new InputPlan(null);
+
+  /** The part of what lives longer than a call: the same for the same text. Its text is asked for once while `owner` lives. */
+  partOf(owner: object, text: () => string): TextPart {
+    let part = this.#owned.get(owner);
+    if (part === undefined) this.#owned.set(owner, (part = this.partOfText(text())));
+    return part;
+  }
+
+  /** The part of what belongs to one call; the same each time while `owner` lives. */
+  partOfCall(owner: object, text: string): TextPart {
+    let part = this.#owned.get(owner);
+    if (part === undefined) this.#owned.set(owner, (part = new TextPart(text)));
+    return part;
+  }
+
+  /** The part of a text that many calls share. */
+  partOfText(text: string): TextPart {
+    let part = this.#texts.get(text);
+    if (part === undefined) {
+      if (this.#texts.size >= maxTexts) this.#texts.clear();
+      this.#texts.set(text, (part = new TextPart(text)));
+    }
+    return part;
+  }
 
   of(reads: InputReads | null | undefined): InputPlan {
-    if (reads === null || reads === undefined) return this.#whole;
+    if (reads === null || reads === undefined) return this.whole;
     let plan = this.#plans.get(reads);
     if (plan === undefined) this.#plans.set(reads, (plan = new InputPlan(reads)));
     return plan;

@@ -2,7 +2,7 @@ import type { AuditOutcome } from '../model/audit-record.ts';
 import type { Decision } from '../model/decision.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
-import { buildInput } from './build-input.ts';
+import { buildInput, type InputDocument } from './build-input.ts';
 import type { Answer, Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import type { HistoryView } from './history.ts';
@@ -13,6 +13,8 @@ import { stamped, withheld } from './reply.ts';
 export interface Inspected {
   readonly answer: Answer;
   readonly judged: Decision | undefined;
+  /** What `judged` was decided on. */
+  readonly input?: InputDocument;
   readonly status: AuditOutcome['status'];
   readonly redacted: number;
   readonly labels: readonly string[];
@@ -33,35 +35,27 @@ export async function inspect(
   const findings = parts.content().scan(subject, '/result');
   const { release } = call.snapshot;
   const { tool } = call;
-  if (tool !== undefined && release?.resultMatters?.(tool, findings.length > 0) === false)
+  // The proof is about results of the tool itself, not about states of a task that it was called as.
+  if (tool !== undefined && call.target.kind === 'tool' && release?.resultMatters?.(tool, findings.length > 0) === false)
     return passed(call, decision, reply, subject, undefined, 0);
-  const input = buildInput(parts.plans, call, {
-    entry: 'gateway/result',
-    phase: 'result',
-    atMs: parts.now(),
-    findings,
-    history,
-    approval: null,
-    result: subject,
-    environmentJson: parts.settings().environmentJson,
-  });
+  const { environmentJson, keepInputBytes } = parts.settings();
+  const input = buildInput(
+    parts.plans,
+    call,
+    { entry: 'gateway/result', phase: 'result', atMs: parts.now(), findings, history, approval: null, result: subject, environmentJson },
+    keepInputBytes,
+  );
   const judged = await decide(parts, release, 'gateway/result', input);
   // Approval has no meaning for what already happened: an answer that asks for it withholds.
-  if (judged.effect === 'deny' || judged.effect === 'require_approval') return held(call, judged);
-  if (judged.redactions.length === 0) return passed(call, decision, reply, subject, judged, 0);
+  if (judged.effect === 'deny' || judged.effect === 'require_approval') return { ...held(call, judged), input };
+  if (judged.redactions.length === 0) return { ...passed(call, decision, reply, subject, judged, 0), input };
   try {
     const { document, changed } = parts.content().redact({ result: subject }, judged.redactions);
-    return passed(call, decision, reply, document['result'] as JsonObject, judged, changed);
+    return { ...passed(call, decision, reply, document['result'] as JsonObject, judged, changed), input };
   } catch (error) {
     parts.observer.failed(call.id, error);
-    return held(
-      call,
-      overruled(judged, {
-        rule: 'gateway/redaction',
-        effect: 'deny',
-        message: 'a redaction that policy asks for cannot be applied to this result',
-      }),
-    );
+    const message = 'a redaction that policy asks for cannot be applied to this result';
+    return { ...held(call, overruled(judged, { rule: 'gateway/redaction', effect: 'deny', message })), input };
   }
 }
 

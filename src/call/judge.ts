@@ -51,11 +51,11 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
     const first = await decide(parts, call.snapshot.release, 'gateway/call', input);
     const decidedMs = performance.now();
     parts.observer.stage('decide', decidedMs - builtMs);
-    const settled = await settle(parts, call, first, ask, options);
+    const settled = await settle(parts, call, first, input, ask, options);
     if (tracked !== undefined && settled.held === undefined && settled.decision.effect !== 'deny')
       parts.history.carry(tracked, settled.decision.labels);
     const recordMs = performance.now();
-    await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
+    await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)), settled.input);
     parts.observer.stage('record-decision', performance.now() - recordMs);
     parts.observer.decided(call.method, settled.decision.effect, call.target.server ?? 'gateway', decidedMs - builtMs);
     call.session.calls++;
@@ -72,6 +72,8 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
 
 interface Settled {
   readonly decision: Decision;
+  /** What it was made on: the second pass's where there was one. */
+  readonly input: InputDocument;
   readonly subject: JsonObject;
   readonly held?: Approval;
   readonly spent?: Approval;
@@ -82,16 +84,17 @@ async function settle(
   parts: Parts,
   call: Call,
   first: Decision,
+  input: InputDocument,
   ask: (fact: ApprovalFact) => InputDocument,
   options: JudgeOptions,
 ): Promise<Settled> {
-  if (first.effect !== 'require_approval') return finish(parts, call, first);
+  if (first.effect !== 'require_approval') return finish(parts, call, first, input);
   const shown = redacted(parts, call, first);
-  if ('problem' in shown) return { decision: shown.problem, subject: call.subject };
+  if ('problem' in shown) return { decision: shown.problem, input, subject: call.subject };
   const binding = bindingOf(call);
   const { tenant } = call.identity;
   const hold = async (): Promise<Approval> => park(parts, call, first, binding, masked(parts, shown.subject));
-  const heldBack = (held: Approval): Settled & { readonly held: Approval } => ({ decision: first, subject: call.subject, held });
+  const heldBack = (held: Approval): Settled & { readonly held: Approval } => ({ decision: first, input, subject: call.subject, held });
   let approved = await parts.approvals.findDecided(tenant, binding, parts.now());
   if (approved?.state === 'denied') return { ...heldBack(approved), decision: deniedByPeople(first, approved) };
   if (approved === undefined) {
@@ -101,10 +104,11 @@ async function settle(
     if (parts.release()?.digest !== call.snapshot.release?.digest) return { ...heldBack(waited), decision: outdated(first) };
     approved = waited;
   }
-  const second = await decide(parts, call.snapshot.release, 'gateway/call', ask(approvalFact(approved)));
+  const again = ask(approvalFact(approved));
+  const second = await decide(parts, call.snapshot.release, 'gateway/call', again);
   // Another rule asks by now: the new approval is asked for on the terms of all of them, so that it alone lets the call go.
   if (second.effect === 'require_approval') return heldBack(await hold());
-  const final = finish(parts, call, second);
+  const final = finish(parts, call, second, again);
   if (final.decision.effect === 'deny') return final;
   try {
     // Spent before the record and the sending: a crash in between costs an approval, never a second execution.
@@ -127,15 +131,15 @@ function outdated(decision: Decision): Decision {
   });
 }
 
-function finish(parts: Parts, call: Call, decision: Decision): Settled {
-  if (decision.effect === 'deny') return { decision, subject: call.subject };
+function finish(parts: Parts, call: Call, decision: Decision, input: InputDocument): Settled {
+  if (decision.effect === 'deny') return { decision, input, subject: call.subject };
   const result = redacted(parts, call, decision);
-  if ('problem' in result) return { decision: result.problem, subject: call.subject };
+  if ('problem' in result) return { decision: result.problem, input, subject: call.subject };
   if (decision.limits.length > 0) {
     const exceeded = parts.limits.take(call.identity.tenant, decision.limits, parts.now());
-    if (exceeded !== undefined) return { decision: overruled(decision, exceeded), subject: call.subject };
+    if (exceeded !== undefined) return { decision: overruled(decision, exceeded), input, subject: call.subject };
   }
-  return { decision, subject: result.subject };
+  return { decision, input, subject: result.subject };
 }
 
 function redacted(parts: Parts, call: Call, decision: Decision): { readonly subject: JsonObject } | { readonly problem: Decision } {
@@ -171,7 +175,7 @@ async function awaitVote(
   const approval = settled.held;
   const waitMs = parts.settings().approvalWaitMs;
   if (waitMs <= 0 || approval.state !== 'pending') return approval;
-  await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)));
+  await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)), settled.input);
   options.onHeld?.(approval);
   const timeout = AbortSignal.timeout(waitMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
@@ -214,13 +218,18 @@ export function inputOf(
   history: HistoryView,
   approval: ApprovalFact | null,
 ): InputDocument {
-  return buildInput(parts.plans, call, {
-    entry,
-    phase: call.phase,
-    atMs,
-    findings,
-    history,
-    approval,
-    environmentJson: parts.settings().environmentJson,
-  });
+  return buildInput(
+    parts.plans,
+    call,
+    {
+      entry,
+      phase: call.phase,
+      atMs,
+      findings,
+      history,
+      approval,
+      environmentJson: parts.settings().environmentJson,
+    },
+    parts.settings().keepInputBytes,
+  );
 }

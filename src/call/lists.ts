@@ -31,9 +31,6 @@ const lists: Readonly<Record<string, { readonly member: string; readonly items: 
   'prompts/list': { member: 'prompts', items: ({ snapshot }) => snapshot.endpoint.prompts },
 };
 
-/** Revisions from this one on know schemas of any type for what a tool gives back, and say how long a list may be kept. */
-const modernVersion = '2026-07-28';
-
 /** JSON of what an endpoint's catalogue has to list, kept as long as that view of it. */
 const jsonKept = new WeakMap<EndpointView, Map<string, string>>();
 /** Tools as lists of one era show them, kept as long as the catalogue's entry. */
@@ -53,9 +50,7 @@ export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   const { toolSearch } = call.snapshot.endpoint;
   const isSearched = toolSearch !== undefined && call.method === 'tools/list' && shown.length > 0;
   const items = isSearched ? ownTools(toolSearch) : shown.map(({ definition }) => definition);
-  // INVARIANT: what one identity is listed is never another's: a cache on the way must not share it.
-  const scope = call.session.protocolVersion >= modernVersion ? { ttlMs: 0, cacheScope: 'private' } : {};
-  return { result: { [list.member]: items, ...scope } };
+  return { result: { [list.member]: items } };
 }
 
 /**
@@ -80,10 +75,10 @@ export async function visibleItems(
     listJson: { key: listing.method === 'tools/list' ? 'tools' : 'items', json: listJson(listing, items) },
     environmentJson: parts.settings().environmentJson,
   };
-  const input = buildInput(parts.plans, listing, inputParts);
+  const input = buildInput(parts.plans, listing, inputParts, parts.settings().keepInputBytes);
   const ask = (): ReturnType<typeof decideList> => decideList(parts, release, input);
   const { visible, decision } = await parts.lists.get({ plans: parts.plans, call: listing, parts: inputParts, input, ask });
-  await makeDurable(parts, decidedRecord(call, decision, parts.now()));
+  await makeDurable(parts, decidedRecord(call, decision, parts.now()), input);
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
   if (decision.effect === 'deny') return { decision, shown: [] };
   const narrow = release && parts.narrow?.({ release, identity: call.identity, environmentJson: parts.settings().environmentJson });
@@ -96,12 +91,12 @@ export async function visibleItems(
 }
 
 function listedTools({ snapshot, session }: Call): Listed[] {
-  const isModern = session.protocolVersion >= modernVersion;
   const tools = [...snapshot.endpoint.tools.values()].filter(({ quarantined }) => quarantined === undefined);
   return tools.map((tool) => ({
     name: tool.exposedName,
     server: tool.upstream,
-    definition: isModern && tool.modernOutputSchema !== undefined ? withOutputSchema(tool, tool.modernOutputSchema) : tool.definition,
+    definition:
+      session.isStateless && tool.modernOutputSchema !== undefined ? withOutputSchema(tool, tool.modernOutputSchema) : tool.definition,
     facts: toolFacts(tool).facts,
   }));
 }

@@ -9,6 +9,7 @@ import type { History } from './history.ts';
 import type { InputPlans } from './input-plan.ts';
 import type { LimitCounter } from './limits.ts';
 import type { ListAnswers } from './list-answers.ts';
+import type { TaskBook } from './task-book.ts';
 
 /** Finds and changes what must not go on; supplied by the content room. */
 export interface Content {
@@ -49,6 +50,8 @@ export type Stage =
 /** Settings of the calls, from the configuration; a reload swaps the whole object. */
 export interface CallSettings {
   readonly environmentJson: string;
+  /** Inputs up to this size are kept, sealed, beside their records; 0: none. */
+  readonly keepInputBytes: number;
   readonly decisionDeadlineMs: number;
   readonly callTimeoutMs: number;
   readonly approvalWaitMs: number;
@@ -71,6 +74,7 @@ export interface Parts {
   readonly plans: InputPlans;
   readonly limits: LimitCounter;
   readonly lists: ListAnswers;
+  readonly tasks: TaskBook;
   /**
    * Gives the definitions as one list shows them: narrowed to arguments that policy does not refuse anyhow. It never waits: what is not
    * known yet is shown as it is. Absent: nothing is narrowed. Calls are judged all the same.

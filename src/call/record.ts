@@ -1,20 +1,33 @@
 import type { Decision } from '../model/decision.ts';
 import type { AuditDecision, AuditOutcome, AuditRecord, AuditSubject } from '../model/audit-record.ts';
 import type { Identity } from '../model/identity.ts';
+import type { InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
 
 /**
- * Makes a decision durable; nothing may be sent before it resolves. A failure is counted and logged.
+ * Makes a decision durable, and with it the whole input that it was made on; nothing may be sent before it resolves. A failure is counted
+ * and logged.
  * @throws GatewayError `audit.unavailable`
  */
-export async function makeDurable(parts: Pick<Parts, 'audit' | 'observer'>, record: AuditRecord): Promise<void> {
+export async function makeDurable(parts: Pick<Parts, 'audit' | 'observer'>, record: AuditRecord, input?: InputDocument): Promise<void> {
   try {
-    await parts.audit.append(record);
+    await parts.audit.append(marked(record, input), input?.kept);
   } catch (error) {
     parts.observer.auditFailed(error);
     throw error;
   }
+}
+
+/** Hands a finished record over, with the input that its result was judged on. */
+export function hand(parts: Pick<Parts, 'audit'>, record: AuditRecord, input?: InputDocument): void {
+  parts.audit.hand(marked(record, input), input?.kept);
+}
+
+/** The record, which says so where its input is not kept although inputs are. */
+function marked(record: AuditRecord, input: InputDocument | undefined): AuditRecord {
+  const { decision } = record;
+  return input?.isTooLarge === true && decision !== undefined ? { ...record, decision: { ...decision, input: 'too_large' } } : record;
 }
 
 /** The record of a decision, durable before anything is sent. */

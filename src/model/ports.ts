@@ -4,6 +4,7 @@ import type { Entrypoint, PolicyAnswer, PolicyFault, Redaction } from './decisio
 import type { Identity } from './identity.ts';
 import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
 import type { ToolFacts } from './input.ts';
+import type { KeptInput } from './kept-input.ts';
 
 /** A value, or a promise of one where it is not at hand. */
 export type Awaitable<T> = T | Promise<T>;
@@ -20,10 +21,10 @@ export type SqlValue = string | number | bigint | null | Uint8Array;
 
 /** The append-only log. */
 export interface AuditLog {
-  /** Resolves when the record is durable. @throws GatewayError `audit.unavailable` */
-  append(record: AuditRecord): Promise<{ seq: number; hash: Digest }>;
+  /** Resolves when the record is durable, and the input sealed with it. @throws GatewayError `audit.unavailable` */
+  append(record: AuditRecord, input?: KeptInput): Promise<{ seq: number; hash: Digest }>;
   /** Hands a record over: it becomes durable with the next group; a failure is counted and makes the next `append` fail. */
-  hand(record: AuditRecord): void;
+  hand(record: AuditRecord, input?: KeptInput): void;
   /** Resolves when all that was handed over is durable. */
   flush(): Promise<void>;
 }

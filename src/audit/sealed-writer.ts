@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import type { Entrypoint } from '../model/decision.ts';
+import type { Db } from '../model/ports.ts';
+import { commitInput } from './input-commitment.ts';
+import { referTo, sealBlock, type PartPlace, type SealedItem } from './sealed-block.ts';
+import { keyBytes, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
+
+/** An input as the calling thread hands it over: the pieces of its text, each text part named by its number. */
+export interface HandedInput {
+  readonly entry: Entrypoint;
+  readonly salt: string;
+  readonly masked: readonly string[] | undefined;
+  /** Text with `\x01<number, base 36>\x02` where a part stands. */
+  readonly text: string;
+}
+
+/** An input whose record has its number. */
+export interface PlacedInput {
+  readonly tenant: string;
+  readonly day: string;
+  readonly seq: number;
+  readonly call: string;
+  readonly input: HandedInput;
+}
+
+interface KnownPart {
+  readonly text: string;
+  /** Where it was stored last, and for which day of which tenant: other days' blocks cannot refer to it. */
+  storedFor: string;
+  place: PartPlace | undefined;
+}
+
+/** The day, in UTC, under whose key the input of a record of this time is sealed; `2026-11-21`. */
+export function dayOf(at: string): string {
+  return at.slice(0, 10);
+}
+
+/** What days' keys are bound to. */
+export function boundKey(tenant: string, log: string, day: string): string {
+  return JSON.stringify(['castellan day key', tenant, log, day]);
+}
+
+/**
+ * Seals inputs in the transaction of their records. Lives in the audit worker, as long as it: knows the parts that the calling thread told it,
+ * and where they are stored.
+ */
+export class SealedWriter {
+  readonly #ring: KeyRing;
+  readonly #log: string;
+  readonly #parts = new Map<number, KnownPart>();
+  readonly #keys = new Map<string, { readonly key: Uint8Array; readonly day: string }>();
+  #stored: KnownPart[] = [];
+  #newKeys: string[] = [];
+
+  constructor(ring: KeyRing, log: string) {
+    this.#ring = ring;
+    this.#log = log;
+  }
+
+  /** Learns parts: numbers `from`, `from` + 1, …; with `from` 0 everything known before is forgotten. */
+  learn(from: number, texts: readonly string[]): void {
+    if (from === 0) this.#parts.clear();
+    texts.forEach((text, index) => this.#parts.set(from + index, { text, storedFor: '', place: undefined }));
+  }
+
+  /** What the record says of the input. @throws TypeError when a part was never told: the record must not be written then */
+  commit(input: HandedInput): string {
+    return commitInput(
+      input.salt,
+      this.#expand(input.text, (part) => part.text),
+    );
+  }
+
+  /** Writes what is sealed of one group; gives the inputs whose day has no key any more. */
+  async write(tx: Db, inputs: readonly PlacedInput[]): Promise<void> {
+    const byDay = Map.groupBy(inputs, ({ tenant, day }) => JSON.stringify([tenant, day]));
+    for (const group of byDay.values()) await this.#writeDay(tx, group);
+  }
+
+  /** The transaction is durable: its parts can be referred to from now on. */
+  committed(): void {
+    this.#stored = [];
+    this.#newKeys = [];
+  }
+
+  /** The transaction failed, or its fate is unknown: nothing of it is taken for stored. */
+  failed(): void {
+    for (const part of this.#stored) part.storedFor = '';
+    for (const name of this.#newKeys) this.#keys.delete(name);
+    this.committed();
+  }
+
+  async #writeDay(tx: Db, inputs: readonly PlacedInput[]): Promise<void> {
+    const [first] = inputs;
+    const last = inputs.at(-1);
+    if (first === undefined || last === undefined) return;
+    const { tenant, day, seq: firstSeq } = first;
+    const key = await this.#keyOf(tx, tenant, day, firstSeq);
+    // The day was erased: what comes late for it goes the same way.
+    if (key === undefined) return;
+    const place = { tenant, log: this.#log, day, firstSeq, lastSeq: last.seq };
+    const storedFor = JSON.stringify([tenant, day]);
+    const parts: string[] = [];
+    const items = inputs.map(({ seq, call, input }): SealedItem => {
+      let before = firstSeq;
+      const text = this.#expand(input.text, (part) => {
+        if (part.storedFor !== storedFor || part.place === undefined) {
+          part.place = { firstSeq, index: parts.push(part.text) - 1 };
+          part.storedFor = storedFor;
+          this.#stored.push(part);
+        }
+        const reference = referTo(part.place, before);
+        before = part.place.firstSeq;
+        return reference;
+      });
+      return { seq, call, entry: input.entry, salt: input.salt, masked: input.masked, text };
+    });
+    await tx.query('INSERT INTO audit_input (tenant, log, first_seq, last_seq, day, sealed) VALUES ($1, $2, $3, $4, $5, $6)', [
+      tenant,
+      this.#log,
+      firstSeq,
+      last.seq,
+      day,
+      sealBlock(key, place, { parts, items }),
+    ]);
+  }
+
+  #expand(text: string, put: (part: KnownPart) => string): string {
+    let whole = '';
+    let copied = 0;
+    for (let from = text.indexOf('\x01'); from >= 0; from = text.indexOf('\x01', copied)) {
+      const end = text.indexOf('\x02', from);
+      const part = this.#parts.get(parseInt(text.slice(from + 1, end), 36));
+      if (part === undefined) throw new TypeError('an input refers to a part that was never told');
+      whole += text.slice(copied, from) + put(part);
+      copied = end + 1;
+    }
+    return copied === 0 ? text : whole + text.slice(copied);
+  }
+
+  /** The key of a day, made at its first use; `undefined` where it was destroyed. */
+  async #keyOf(tx: Db, tenant: string, day: string, firstSeq: number): Promise<Uint8Array | undefined> {
+    const name = JSON.stringify([tenant, day]);
+    const known = this.#keys.get(name);
+    // Only a day that is over can be erased: today's key need not be asked for again.
+    if (known !== undefined && day >= dayOf(new Date().toISOString())) return known.key;
+    const bound = boundKey(tenant, this.#log, day);
+    const sql = 'SELECT kek, wrapped_key FROM audit_window WHERE tenant = $1 AND log = $2 AND day = $3';
+    const read = async (): Promise<{ kek: string; wrapped_key: Uint8Array | null } | undefined> =>
+      (await tx.query<{ kek: string; wrapped_key: Uint8Array | null }>(sql, [tenant, this.#log, day]))[0];
+    let row = await read();
+    if (row === undefined) {
+      const { kek, wrapped } = wrapKey(this.#ring, randomBytes(keyBytes), bound);
+      await tx.query(
+        `INSERT INTO audit_window (tenant, log, day, first_seq, kek, wrapped_key, made_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (tenant, log, day) DO NOTHING`,
+        [tenant, this.#log, day, firstSeq, kek, wrapped, Date.now()],
+      );
+      row = await read();
+    }
+    if (row?.wrapped_key === null || row === undefined) {
+      this.#keys.delete(name);
+      return undefined;
+    }
+    if (known !== undefined) return known.key;
+    const key = unwrapKey(this.#ring, row.kek, row.wrapped_key, bound);
+    for (const [other, { day: otherDay }] of this.#keys) if (otherDay < day) this.#keys.delete(other);
+    this.#keys.set(name, { key, day });
+    this.#newKeys.push(name);
+    return key;
+  }
+}
