@@ -9,6 +9,8 @@ import { hiddenSpans } from './hidden-text.ts';
 const maxCharacters = 262_144;
 /** Findings with a place of their own; what is found beyond is counted at the root. */
 const maxPlaces = 32;
+/** Names of members are the server's words too: a place with longer ones is told as the root. */
+const maxPointerLength = 256;
 
 // Each is linear: one class, counted.
 const control =
@@ -30,7 +32,8 @@ export function scanDefinition(value: Json, kind: ScannedKind): readonly Finding
 
   const report = (detector: string, count: number): void => {
     if (count === 0) return;
-    const pointer = found.size < maxPlaces ? toPointer(steps) : '';
+    const place = found.size < maxPlaces ? toPointer(steps) : '';
+    const pointer = place.length <= maxPointerLength ? place : '';
     const known = found.get(`${detector} ${pointer}`);
     if (known === undefined) found.set(`${detector} ${pointer}`, { detector, pointer, count });
     else known.count += count;
