@@ -27,8 +27,8 @@ const maxUnreadBytes = 16 * 1024 * 1024;
 /** What a child tells its supervisor. */
 export interface ChildEvents extends LineEvents {
   onStderr(line: string): void;
-  /** Once, whatever ended it: also when it could not be started. */
-  onExit(why: string): void;
+  /** Once, whatever ended it; `started` is false when it could not be started at all. */
+  onExit(why: string, started: boolean): void;
 }
 
 /**
@@ -55,13 +55,15 @@ export class Child {
     if (pid !== undefined) groups.add(pid);
     this.#exited = new Promise((resolve) => {
       let ended = false;
-      const finish = (why: string): void => {
+      const finish = (why: string, started = true): void => {
         if (ended) return;
         ended = true;
-        events.onExit(why);
+        events.onExit(why, started);
         resolve();
       };
-      child.on('error', (error: NodeJS.ErrnoException) => finish(`it could not be started: ${error.code ?? error.message}`));
+      child.on('error', (error: NodeJS.ErrnoException) =>
+        finish(`it could not be started: ${error.code ?? error.message}`, pid !== undefined),
+      );
       child.on('exit', (code, signal) => {
         const why = signal === null ? `it ended with code ${String(code)}` : `it was ended by ${signal}`;
         if (pid !== undefined) groups.reap(pid);

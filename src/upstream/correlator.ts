@@ -36,11 +36,17 @@ export class Correlator {
     return this.#waiting.size;
   }
 
-  /** `owner` names the agent session behind a call; the gateway's own calls have none. */
-  request(message: OutgoingRequest, options: RequestOptions, owner: string | undefined): Promise<UpstreamReply> {
+  /** `owner` names the agent session behind a call; the gateway's own calls have none; `onId` hears the id before it is sent. */
+  request(
+    message: OutgoingRequest,
+    options: RequestOptions,
+    owner: string | undefined,
+    onId?: (id: number) => void,
+  ): Promise<UpstreamReply> {
     if (options.signal?.aborted === true) return Promise.reject(fault('call.cancelled', this.#upstream, 'cancelled before it was sent'));
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
+      onId?.(id);
       const deliver = (told: UpstreamMessage): void => {
         if (this.#waiting.has(id)) options.onMessage(told);
       };

@@ -39,6 +39,8 @@ export class EraBook {
     if (found !== undefined && (Date.now() - found.atMs < lifeMs || holds?.() === true)) return Promise.resolve(found.era);
     this.#finding ??= probe()
       .then((era) => {
+        // Where one process serves all, nobody can stay with the era of the one before it.
+        if (holds !== undefined && this.#found !== undefined && this.#found.era !== era) this.#epoch++;
         this.#found = { era, atMs: Date.now() };
         return era;
       })

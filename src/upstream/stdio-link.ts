@@ -1,12 +1,16 @@
+import { isJsonObject } from '../model/json.ts';
 import { Child } from './child.ts';
 import type { ChannelEvents } from './channel.ts';
 import { Correlator } from './correlator.ts';
 import { fault, reasonOf } from './faults.ts';
-import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
+import type { Handshake, Introduction } from './handshake.ts';
 import { Inbox } from './inbox.ts';
+import type { ListenEvents } from './modern-carrier.ts';
+import { metaKey } from './modern-wire.ts';
 import type { ProcessGroups } from './process-groups.ts';
-import type { UpstreamMessage, UpstreamOptions, UpstreamTiming } from './types.ts';
-import { answerText, errorCodeOf, notificationText, parseMessage } from './wire.ts';
+import { greetChild } from './stdio-greeting.ts';
+import type { Era, UpstreamMessage, UpstreamOptions, UpstreamTiming } from './types.ts';
+import { answerText, parseMessage, type Incoming } from './wire.ts';
 
 /** The longest line that a child may write, whatever the configured limit. */
 const maxLineBytes = 4 * 1024 * 1024;
@@ -16,19 +20,25 @@ const firstRestartMs = 250;
 /** What a link is made of. */
 export interface StdioLinkParts {
   readonly options: UpstreamOptions;
+  readonly era: Era;
   readonly introduction: Introduction;
   readonly groups: ProcessGroups;
   readonly events: ChannelEvents;
   readonly timing: UpstreamTiming;
 }
 
-/** A running child that answered `initialize`. */
+/** A running child that answered its first message. */
 export interface StdioConnection {
   readonly child: Child;
   readonly correlator: Correlator;
   readonly inbox: Inbox;
   readonly handshake: Handshake;
+  /** Streams of notices by the id of the request that opened them; the modern era only. */
+  readonly notices: Map<number, ListenEvents>;
 }
+
+/** What a line of the child is taken with. */
+type Ears = Pick<StdioConnection, 'correlator' | 'inbox' | 'notices'>;
 
 /**
  * The one supervised child of a stdio upstream, shared by all sessions. Started when it is first needed; after a crash each call in flight
@@ -92,17 +102,19 @@ export class StdioLink {
     await this.#waitForTurn();
     if (this.#closed) throw fault('upstream.unreachable', this.upstream, 'the upstream was closed');
     this.#starts.push(Date.now());
-    const { options, introduction, events } = this.#parts;
+    const { options, era, introduction, events } = this.#parts;
     const generation = ++this.#generation;
     const send = (text: string): boolean => child.write(text);
     const inbox = new Inbox(`r${generation}.`, {
-      answer: (id, answer) => void send(answerText(id, answer)),
+      ...(era === 'legacy' ? { answer: (id, answer) => void send(answerText(id, answer)) } : {}),
       onListChanged: (kind) => events.onListChanged(kind),
+      onStray: (method) => this.#log('warn', 'request_dropped', { method }),
     });
+    const notices = new Map<number, ListenEvents>();
     const correlator = new Correlator(this.upstream, inbox, send);
     if (options.transport.kind !== 'stdio') throw new TypeError('only a stdio upstream has a child');
     const child = new Child(options.transport, Math.min(maxLineBytes, options.maxResponseBytes), this.#parts.groups, {
-      onLine: (line) => this.#onLine(line, correlator, inbox),
+      onLine: (line) => this.#onLine(line, { correlator, inbox, notices }),
       onTooLong: () => {
         // Nobody can tell whose answer it was: none of those in flight can be waited for in good faith.
         this.#log('warn', 'line_too_long');
@@ -113,12 +125,8 @@ export class StdioLink {
     });
     this.#child = child;
     try {
-      const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
-      const reply = await correlator.request(message, { timeoutMs: options.timeoutMs, onMessage: () => undefined }, undefined);
-      if (reply.kind === 'error') throw new Error(`initialize was refused with code ${errorCodeOf(reply.error)}`);
-      const handshake = readHandshake(reply.result);
-      send(notificationText('notifications/initialized', undefined));
-      this.#connection = { child, correlator, inbox, handshake };
+      const handshake = await greetChild(era, correlator, send, introduction, options.timeoutMs);
+      this.#connection = { child, correlator, inbox, handshake, notices };
       if (generation > 1) events.onReopened();
       return this.#connection;
     } catch (error) {
@@ -155,11 +163,13 @@ export class StdioLink {
     this.#parts.events.onUnreachable();
   }
 
-  #onLine(line: Buffer, correlator: Correlator, inbox: Inbox): void {
+  #onLine(line: Buffer, { correlator, inbox, notices }: Ears): void {
     try {
       const message = parseMessage(line);
       if (message.kind === 'response') {
         if (!correlator.settle(message, line.length)) this.#log('debug', 'answer_dropped');
+      } else if (message.kind === 'notification' && this.#parts.era === 'modern' && takeNotice(message, notices)) {
+        return;
       } else if (message.kind === 'notification' && message.method === 'notifications/resources/updated') {
         const uri = message.params?.['uri'];
         const told = { kind: 'notification', method: message.method, params: message.params } as const;
@@ -176,4 +186,17 @@ export class StdioLink {
   #log(level: 'debug' | 'info' | 'warn', event: string, detail?: Record<string, string>): void {
     this.#parts.events.log({ level, event, upstream: this.upstream, ...(detail === undefined ? {} : { detail }) });
   }
+}
+
+/** Takes what belongs to a stream of notices, or ends one; false for what does not. */
+function takeNotice(message: Extract<Incoming, { kind: 'notification' }>, notices: Map<number, ListenEvents>): boolean {
+  const { method, params } = message;
+  const meta = params?.['_meta'];
+  const cancelled = method === 'notifications/cancelled';
+  const id = cancelled ? params?.['requestId'] : isJsonObject(meta) ? meta[metaKey.subscriptionId] : undefined;
+  if (id === undefined) return cancelled;
+  const stream = typeof id === 'number' ? notices.get(id) : undefined;
+  if (cancelled) stream?.onEnd({ kind: 'lost', why: 'the upstream cancelled it' });
+  else stream?.onNotice(message);
+  return true;
 }

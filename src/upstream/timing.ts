@@ -10,6 +10,9 @@ export const defaultTiming: UpstreamTiming = {
   drainMs: 30_000,
 };
 
+/** How long an era that was found by asking counts before it is asked for again. */
+export const eraLifeMs = 3_600_000;
+
 /** Doubling waits between two bounds, each shortened by up to a quarter so that many retries do not come at once. */
 export class Backoff {
   readonly #minMs: number;

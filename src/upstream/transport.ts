@@ -11,14 +11,11 @@ import { ModernHttp } from './modern-http.ts';
 import { envelopeOf } from './modern-wire.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { SessionMemory } from './session-memory.ts';
+import { eraLifeMs } from './timing.ts';
 import { SseChannel } from './sse-channel.ts';
-import { StdioChannel } from './stdio-channel.ts';
-import { StdioLink } from './stdio-link.ts';
+import { stdioTransport } from './stdio-transport.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Era, UpstreamMessage, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
-
-/** How long an era that was found by asking counts before it is asked for again. */
-const eraLifeMs = 3_600_000;
 
 /** Who a channel is for. Without an owner it is the gateway's own. */
 export interface ChannelRequest {
@@ -48,12 +45,7 @@ export function transportOf(
   events: ChannelEvents,
 ): TransportFactory {
   const { name: upstream, timeoutMs, maxResponseBytes: maxMessageBytes } = options;
-  if (options.transport.kind === 'stdio') {
-    const capabilities = Object.fromEntries((options.offer ?? []).map((name) => [name, {}]));
-    const introduction = { protocolVersion: '2025-11-25', clientInfo: ports.clientInfo, capabilities };
-    const link = new StdioLink({ options, introduction, groups, events, timing });
-    return { channel: ({ owner, onMessage }) => new StdioChannel(link, owner, onMessage), close: () => link.close(), era: 'legacy' };
-  }
+  if (options.transport.kind === 'stdio') return stdioTransport(options, ports, timing, groups, events);
   const target = httpTarget(options);
   const credentials = credentialSource(options);
   const shared = { upstream, target, credentials, timeoutMs, maxMessageBytes, timing };

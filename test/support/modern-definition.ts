@@ -6,10 +6,12 @@ import { inputRequired, Server, type McpRequestContext } from '@modelcontextprot
 export interface DefinitionEvents {
   /** A call of `slow` began or was cancelled. */
   onSlow?(what: 'began' | 'cancelled'): void;
+  /** A call of `touch`: the resource is to be announced as changed. */
+  onTouch?(server: Server, uri: string): void;
 }
 
 const schema = (properties: object = {}): object => ({ type: 'object', properties });
-const text = (value: string): object => ({ content: [{ type: 'text', text: value }] });
+const text = (value: string): { content: { type: 'text'; text: string }[] } => ({ content: [{ type: 'text', text: value }] });
 
 const tools = [
   { name: 'echo', description: 'Gives back its text.', inputSchema: schema({ text: { type: 'string' } }) },
@@ -26,6 +28,7 @@ const tools = [
   { name: 'insist', description: 'Asks without end.', inputSchema: schema() },
   { name: 'later', description: 'Asks to come again.', inputSchema: schema() },
   { name: 'sample', description: 'Needs a client that samples.', inputSchema: schema() },
+  { name: 'touch', description: 'Changes a resource.', inputSchema: schema({ uri: { type: 'string' } }) },
   { name: 'slow', description: 'Never ends.', inputSchema: schema() },
   { name: 'list', description: 'Gives a list.', inputSchema: schema(), outputSchema: { type: 'array', items: { type: 'number' } } },
 ];
@@ -104,6 +107,9 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
           await new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve, { once: true }));
           events.onSlow?.('cancelled');
           return text('too late') as never;
+        case 'touch':
+          events.onTouch?.(server, String(params.arguments?.['uri']));
+          return text('touched');
         case 'list':
           return { content: [], structuredContent: [1, 2, 3] };
         default:

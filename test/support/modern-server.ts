@@ -18,7 +18,10 @@ export interface ModernServer {
 export async function startModernServer(
   options: { readonly dual?: boolean; readonly events?: DefinitionEvents } = {},
 ): Promise<ModernServer> {
-  const handler = createMcpHandler(modernDefinition(options.events), { legacy: options.dual === true ? 'stateless' : 'reject' });
+  const handler = createMcpHandler(
+    modernDefinition({ onTouch: (_server, uri) => handler.notify.resourceUpdated(uri), ...options.events }),
+    { legacy: options.dual === true ? 'stateless' : 'reject' },
+  );
   const requests: { headers: Record<string, string>; body: string }[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
