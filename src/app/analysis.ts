@@ -4,6 +4,7 @@ import { readDocument } from '../config/document.ts';
 import { loadConfig } from '../config/load.ts';
 import { scanDefinition } from '../content/definition-scan.ts';
 import type { Config } from '../config/schema-types.ts';
+import { compileModule } from '../model/compile-module.ts';
 import type { Effect } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
@@ -91,7 +92,7 @@ async function withDecider<T>(opa: Opa, files: Files, work: (decide: (inputJson:
     callerUrl: workerUrl(import.meta.url, '../rego/builtins').href,
     module: await opa.module(),
   };
-  const module = await WebAssembly.compile(built.wasm);
+  const module = await compileModule(built.wasm);
   const engine = await createPolicyEngine({
     module,
     dataJson: built.data,

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PolicyFolders } from '../cli/application.ts';
 import type { AuthoringTools, EngineReport, EvalReport, FormatReport, TestOptions, TestResult } from '../cli/authoring-tools.ts';
+import { compileModule } from '../model/compile-module.ts';
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
@@ -76,7 +77,7 @@ export const authoringTools: AuthoringTools = {
     withSource(folders, async (opa, source) => {
       const built = await build(opa, source, folders, entrypointsOf(source));
       const engine = await createPolicyEngine({
-        module: await WebAssembly.compile(built.wasm),
+        module: await compileModule(built.wasm),
         dataJson: built.data,
         maxMemoryBytes,
         ...(built.hostBuiltins.some((name) => name !== 'time.now_ns') ? { builtins: await workerBuiltins(opa) } : {}),

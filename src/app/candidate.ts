@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compileModule } from '../model/compile-module.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { WorkerBuiltins } from '../policy/protocol.ts';
 import { workerUrl } from '../model/worker-url.ts';
@@ -47,7 +48,7 @@ async function made(opa: Opa, name: string, source: PolicySource, folder: string
   return {
     name,
     digest: source.digest,
-    module: await WebAssembly.compile(built.wasm),
+    module: await compileModule(built.wasm),
     dataJson: built.data,
     reads: new Map(Object.entries(built.entrypoints).map(([entry, { reads }]) => [entry, keptOf(reads, readsTime)])),
     source,

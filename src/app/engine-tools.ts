@@ -1,3 +1,4 @@
+import { compileModule } from '../model/compile-module.ts';
 import { loadWasmPolicy } from '../policy/wasm.ts';
 import { createBuiltinCaller } from '../rego/builtins.ts';
 import type { Opa } from '../rego/opa.ts';
@@ -15,7 +16,7 @@ export async function engineTools(opa: Opa): Promise<EngineTools> {
   return {
     build: (query) => opa.build(query),
     async load(wasm, dataJson, wanted) {
-      const policyModule = compiled.get(wasm) ?? (await WebAssembly.compile(wasm));
+      const policyModule = compiled.get(wasm) ?? (await compileModule(wasm));
       compiled.set(wasm, policyModule);
       return loadWasmPolicy({
         module: policyModule,

@@ -1,3 +1,4 @@
+import { compileModule } from '../model/compile-module.ts';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -21,7 +22,7 @@ export function compileOpaModule(maxMemoryBytes: number): WebAssembly.Module {
 export async function loadOpaModule(maxMemoryBytes: number): Promise<WebAssembly.Module> {
   const packed = await readFile(new URL('./opa.wasm.br', import.meta.url));
   const raw = await promisify(brotliDecompress)(packed, { chunkSize: 8 * 1024 * 1024 });
-  return WebAssembly.compile(withMemoryLimit(raw, Math.floor(maxMemoryBytes / pageBytes)));
+  return compileModule(withMemoryLimit(raw, Math.floor(maxMemoryBytes / pageBytes)));
 }
 
 /**

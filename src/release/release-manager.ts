@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compileModule } from '../model/compile-module.ts';
 import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
@@ -166,7 +167,7 @@ class FolderReleases implements ReleaseManager {
     goldenCases: readonly GoldenCase[],
     commit: string | null,
   ): Promise<void> {
-    const module = await WebAssembly.compile(built.wasm);
+    const module = await compileModule(built.wasm);
     const { createEngine } = this.#options;
     const open = async (): ReturnType<typeof createEngine> => createEngine(module, built.data);
     const inner = await open();
