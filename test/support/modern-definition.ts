@@ -66,7 +66,7 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
       switch (params.name) {
         case 'echo':
         case 'region':
-          return text(JSON.stringify(params.arguments ?? {})) as never;
+          return text(JSON.stringify(params.arguments ?? {}));
         case 'progress': {
           const token = mcpReq._meta?.progressToken;
           for (const progress of [1, 2]) {
@@ -75,7 +75,7 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
           }
           const level = envelope?.['io.modelcontextprotocol/logLevel'];
           if (level !== undefined) await mcpReq.notify({ method: 'notifications/message', params: { level, data: 'half way' } });
-          return text('done') as never;
+          return text('done');
         }
         case 'ask': {
           const answers = inputResponses as Record<string, { content?: { name?: string; text?: string } }> | undefined;
@@ -92,12 +92,12 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
             });
           return text(
             `${answers['who']?.content?.name ?? ''}: ${answers['line']?.content?.text ?? ''} (${mcpReq.requestState<string>() ?? ''})`,
-          ) as never;
+          );
         }
         case 'insist':
           return inputRequired({ inputRequests: { who: who() } });
         case 'later':
-          return (mcpReq.requestState<string>() === 'again' ? text('now') : inputRequired({ requestState: 'again' })) as never;
+          return mcpReq.requestState<string>() === 'again' ? text('now') : inputRequired({ requestState: 'again' });
         case 'sample':
           return inputRequired({
             inputRequests: { line: inputRequired.createMessage({ messages: [], maxTokens: 10 }) },
@@ -106,7 +106,7 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
           events.onSlow?.('began');
           await new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve, { once: true }));
           events.onSlow?.('cancelled');
-          return text('too late') as never;
+          return text('too late');
         case 'touch':
           events.onTouch?.(server, String(params.arguments?.['uri']));
           return text('touched');
