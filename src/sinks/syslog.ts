@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { formattedLine } from './format.ts';
 import { SinkFault, type Sink, type SinkProduct, type SinkRecord, type SinkTarget } from './sink.ts';
@@ -76,7 +76,13 @@ function connected({ host, port, tls, ca }: SyslogTarget, timeoutMs: number): Pr
       reject(new SinkFault(`\`${host}:${port}\` cannot be reached: ${error.message}`, { cause: error }));
     };
     const socket: Socket = tls
-      ? connectTls({ host, port, servername: host, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) })
+      ? connectTls({
+          host,
+          port,
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+          minVersion: 'TLSv1.2',
+          ...(ca === undefined ? {} : { ca }),
+        })
       : connectTcp({ host, port });
     socket.setKeepAlive(true);
     socket.setTimeout(timeoutMs, () => fail(new Error('it takes too long')));
