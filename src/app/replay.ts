@@ -5,20 +5,21 @@ import { GatewayError } from '../model/errors.ts';
 import type { RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
 import { Opa } from '../rego/opa.ts';
 import { RecordedFile } from '../replay/recorded-file.ts';
+import { replayFaithfully } from '../replay/faithful.ts';
 import { replay } from '../replay/replay.ts';
 import { openCandidate, replayBuiltins } from './candidate.ts';
 
 /** The commands over decisions on record. */
 export const replayTools: ReplayTools = {
   replay: async (request) =>
-    withTraffic(request.traffic, async ({ recorded, filter, policy }) => {
+    withTraffic(request.traffic, async ({ recorded, filter, policy, historyWindowMs }) => {
       const folder = request.policy ?? policy ?? 'policies';
       const base = request.base ?? policy;
       const { candidate, inForce } = await withOpa(async (opa) => ({
         candidate: await openCandidate(opa, request.against, folder),
         inForce: base === undefined ? undefined : await openCandidate(opa, base, folder),
       }));
-      return replay({
+      const options = {
         recorded,
         filter,
         candidate,
@@ -26,7 +27,8 @@ export const replayTools: ReplayTools = {
         builtins: replayBuiltins(),
         workers: request.workers,
         onProgress: request.onProgress,
-      });
+      };
+      return request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options);
     }),
   async write(path, content) {
     try {

@@ -3,6 +3,7 @@ import { entrypoints } from '../model/decision.ts';
 import type { RecordedDecision, RecordedFilter, RecordedDecisions } from '../model/recorded.ts';
 import type { WorkerBuiltins } from '../policy/protocol.ts';
 import { describe } from './describe.ts';
+import type { FaithfulAnswer } from './faithful-protocol.ts';
 import { Grouping } from './groups.ts';
 import { quantileUs, timeBucket, type ReplayAnswer, type ReplayPolicy } from './protocol.ts';
 import { noTimes, ReplayPool } from './replay-pool.ts';
@@ -85,7 +86,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   }
 }
 
-interface Item {
+/** One decision that can be replayed. */
+export interface Item {
   readonly one: RecordedDecision;
   readonly json: string;
   readonly was: Verdict;
@@ -104,6 +106,7 @@ export class Tally {
   #gatewayDecided = 0;
   #undecidable = 0;
   #unknowable = 0;
+  #moot = 0;
   #replayed = 0;
   #changed = 0;
   #evaluated = 0;
@@ -165,9 +168,19 @@ export class Tally {
     this.grouping.add({ ...describe(one, json), kind, was, now });
   }
 
-  /** One decision that depends on what nobody knows. */
-  unknowable(): void {
-    this.#unknowable++;
+  /** The outcome of a whole batch, derived. */
+  derived(answer: FaithfulAnswer, items: readonly Item[]): void {
+    const left = answer.undecidable + answer.unknowable + answer.moot;
+    this.#replayed += items.length - left;
+    this.#undecidable += answer.undecidable;
+    this.#unknowable += answer.unknowable;
+    this.#moot += answer.moot;
+    this.#evaluated += answer.evaluated;
+    add(this.#times.candidate, answer.times);
+    for (const { index, kind, was, now } of answer.changed) {
+      const item = items[index];
+      if (item !== undefined) this.changed({ ...item, was }, kind, now);
+    }
   }
 
   report(workers: number): ReplayReport {
@@ -188,6 +201,7 @@ export class Tally {
       gateway_decided: this.#gatewayDecided,
       no_entrypoint: this.#undecidable,
       unknowable: this.#unknowable,
+      moot: this.#moot,
       same: this.#replayed - this.#changed,
       changed: this.#changed,
       kinds: Object.fromEntries(kinds.map((kind) => [kind, this.grouping.kinds[kind] ?? 0])) as Record<Kind, number>,
@@ -234,7 +248,8 @@ export class Tally {
   }
 }
 
-function policyOf({ module, dataJson, reads }: ReplayRelease): ReplayPolicy {
+/** What a worker takes of a release. */
+export function policyOf({ module, dataJson, reads }: ReplayRelease): ReplayPolicy {
   return { module, dataJson, reads };
 }
 

@@ -45,6 +45,7 @@ export function leftOut(report: ReplayReport): readonly string[] {
   if (report.no_entrypoint > 0) lines.push(`${report.no_entrypoint} not compared: the candidate has no such entrypoint`);
   if (report.unknowable > 0)
     lines.push(`${report.unknowable} unknowable: they depend on a call whose outcome under the candidate nobody knows`);
+  if (report.moot > 0) lines.push(`${report.moot} results of calls that would not have been sent`);
   if (report.ungrouped > 0) lines.push(`${report.ungrouped} differences are in no group of their own: there are too many groups`);
   return lines;
 }

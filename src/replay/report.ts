@@ -27,7 +27,7 @@ export interface ReplayReport {
   /** First and last decision that was read. */
   readonly first_at: string | null;
   readonly last_at: string | null;
-  /** Decisions on record; the next four add up to it. */
+  /** Decisions on record; the next six add up to it. */
   readonly decisions: number;
   readonly replayed: number;
   readonly not_replayable: Readonly<Record<NotReplayable, number>>;
@@ -37,6 +37,8 @@ export interface ReplayReport {
   readonly no_entrypoint: number;
   /** Faithful: decisions that depend on a call whose outcome under the candidate nobody knows. */
   readonly unknowable: number;
+  /** Faithful: results of calls that would not have been sent. */
+  readonly moot: number;
   readonly same: number;
   readonly changed: number;
   readonly kinds: Readonly<Record<Kind, number>>;

@@ -57,7 +57,7 @@ export class Recorder {
   readonly windowMs = 3_600_000;
   readonly #engine: PolicyEngine;
   readonly #plans = new InputPlans();
-  readonly #history = new History({ maxEntries: 20, windowMs: this.windowMs, maxIdentities: 1_000 });
+  readonly #history: History;
   readonly #limits = new LimitCounter();
   readonly #sessions = new Map<string, Session>();
   readonly #content = createContent({
@@ -69,7 +69,8 @@ export class Recorder {
   });
   #nowMs = startMs;
 
-  constructor(engine: PolicyEngine) {
+  constructor(engine: PolicyEngine, maxEntries = 20) {
+    this.#history = new History({ maxEntries, windowMs: this.windowMs, maxIdentities: 1_000 });
     this.#engine = engine;
   }
 
