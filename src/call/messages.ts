@@ -2,23 +2,21 @@ import type { AuditOutcome } from '../model/audit-record.ts';
 import type { Decision } from '../model/decision.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
-import type { Target } from '../model/input.ts';
-import { isJsonObject, type JsonObject } from '../model/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { UpstreamMessage, UpstreamSession } from '../upstream/types.ts';
 import { permitFor, refusalPermit } from './act.ts';
-import { buildInput } from './build-input.ts';
-import { member, type AgentChannel, type Call } from './call.ts';
-import { decide, overruled, wordsFor } from './decide.ts';
+import type { AgentChannel, Call } from './call.ts';
+import { wordsFor } from './decide.ts';
 import { judge, type Judged } from './judge.ts';
-import { clientCapability, kindOf } from './methods.ts';
+import { missingCapability } from './client-needs.ts';
+import { judgeMessage, targetOf, type Origin, type Verdict } from './message-verdict.ts';
 import type { Parts } from './parts.ts';
-import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
+import { finishedRecord } from './record.ts';
 import { callOf } from './resolve.ts';
 import type { RpcResponse } from './rpc.ts';
 import type { Session } from './session.ts';
-
-/** What a message is judged in the name of: the call it belongs to, or the session where it belongs to none. */
-type Origin = Pick<Call, 'session' | 'identity' | 'arrival' | 'snapshot'>;
+import type { Task } from './task-book.ts';
+import { related, toAgent } from './task-state.ts';
 
 /** Messages that wait their turn in one lane; more than this and the upstream is talking faster than policy can judge. */
 const maxWaiting = 2000;
@@ -83,10 +81,21 @@ export class MessageLane {
     }
     if (message.kind === 'notification') {
       if (message.method === 'notifications/cancelled') this.#withdraw(params);
-      else this.#channel.send({ jsonrpc: '2.0', method: message.method, ...(params === undefined ? {} : { params }) });
+      else {
+        const told = toAgent(message.method, params, (upstreamId) => this.#task(upstreamId));
+        if (told !== undefined)
+          this.#channel.send({ jsonrpc: '2.0', method: message.method, ...(told.params === undefined ? {} : { params: told.params }) });
+      }
       return;
     }
-    await this.#ask(message, outcome, params, call);
+    // An agent is not asked to answer with a task of its own: the upstream was not offered that.
+    const { task: _task, ...asked } = related(params ?? {}, (upstreamId) => this.#task(upstreamId)?.id);
+    await this.#ask(message, outcome, params === undefined ? undefined : asked, call);
+  }
+
+  #task(upstreamId: Json | undefined): Task | undefined {
+    const { session, identity } = this.#origin;
+    return this.#parts.tasks.known(this.#upstream, upstreamId, identityKey(identity), session.endpoint);
   }
 
   /** The upstream gave its question up: the agent hears so under the id that the question has there. */
@@ -103,9 +112,9 @@ export class MessageLane {
   /** Puts an upstream's question to the agent under an id of the session's own. */
   async #ask(message: UpstreamMessage & { kind: 'request' }, outcome: Verdict, params: JsonObject | undefined, call: Call): Promise<void> {
     const { session } = this.#origin;
-    const needed = clientCapability[message.method];
-    if (needed !== undefined && !isJsonObject(session.capabilities[needed])) {
-      await this.#refuse(message, `the agent does not offer \`${needed}\``, outcome);
+    const missing = missingCapability(session.capabilities, message.method, message.params);
+    if (missing !== undefined) {
+      await this.#refuse(message, `the agent does not offer \`${missing.join('.')}\``, outcome);
       return;
     }
     const id = session.questionId();
@@ -156,7 +165,9 @@ export class MessageLane {
         status = judged.held === undefined ? 'denied' : 'held';
         await this.#refuse(question, 'the answer to this request was refused by policy', { decision, call, params: undefined });
       } else {
-        const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: sent };
+        const own = (id: Json | undefined): string | undefined =>
+          typeof id === 'string' ? this.#parts.tasks.find(id, identityKey(identity), session.endpoint)?.upstreamId : undefined;
+        const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: related(sent, own) };
         await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, decision, call.id));
         status = 'ok';
       }
@@ -247,66 +258,4 @@ function unsolicited(parts: Parts, session: Session, upstream: string, message: 
     return new MessageLane(parts, origin, upstream, { send: (body) => session.standalone?.send(body) ?? false });
   };
   session.lane(upstream, make).take(message);
-}
-
-interface Verdict {
-  readonly decision: Decision;
-  readonly params: JsonObject | undefined;
-  readonly call: Call;
-}
-
-/** Judges one message of an upstream in phase `message` and makes the decision durable before it is delivered. */
-async function judgeMessage(parts: Parts, origin: Origin, upstream: string, message: UpstreamMessage): Promise<Verdict> {
-  const { session, identity, arrival } = origin;
-  const snapshot = { release: parts.release(), endpoint: parts.endpoint(session.endpoint) ?? origin.snapshot.endpoint };
-  const call = callOf({
-    session,
-    identity,
-    arrival,
-    snapshot,
-    phase: 'message',
-    method: message.method,
-    target: targetOf(upstream, message),
-    subject: message.params ?? {},
-  });
-  const nowMs = parts.now();
-  const findings = parts.content().scan(call.subject, '/arguments');
-  const history = parts.history.look(identityKey(identity), nowMs, session.publicId);
-  const input = buildInput(parts.plans, call, {
-    entry: 'gateway/message',
-    phase: 'message',
-    atMs: nowMs,
-    findings,
-    history,
-    approval: null,
-    environmentJson: parts.settings().environmentJson,
-  });
-  let decision = await decide(parts, snapshot.release, 'gateway/message', input);
-  if (decision.effect === 'require_approval')
-    decision = overruled(decision, {
-      rule: 'gateway/message',
-      effect: 'deny',
-      message: 'a message of an upstream cannot wait for approval',
-    });
-  let params = message.params;
-  if (decision.redactions.length > 0 && decision.effect !== 'deny') {
-    try {
-      params = parts.content().redact({ arguments: call.subject }, decision.redactions).document['arguments'] as JsonObject;
-    } catch (error) {
-      parts.observer.failed(call.id, error);
-      decision = overruled(decision, {
-        rule: 'gateway/redaction',
-        effect: 'deny',
-        message: 'a redaction that policy asks for cannot be applied to this message',
-      });
-    }
-  }
-  await makeDurable(parts, decidedRecord(call, decision, parts.now()));
-  parts.observer.decided(call.method, decision.effect, upstream, decision.tookMs);
-  return { decision, params, call };
-}
-
-function targetOf(upstream: string, message: UpstreamMessage): Target {
-  const uri = member(message.params, 'uri');
-  return { kind: kindOf(message.method), server: upstream, name: typeof uri === 'string' ? uri : message.method };
 }

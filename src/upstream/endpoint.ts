@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../model/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import { callToolName, findToolName } from '../model/own-tools.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
@@ -80,6 +80,8 @@ export interface EndpointView {
   resolveResource(uri: string): string | undefined;
   /** An exposed prompt's upstream and its name there. */
   resolvePrompt(name: string): { readonly upstream: string; readonly name: string } | undefined;
+  /** The upstreams whose tools an agent of 2025-11-25 may call as tasks. */
+  readonly taskUpstreams: readonly string[];
   /** The upstreams that say they can take a method; all of the endpoint's where no capability is needed for it. */
   upstreamsFor(method: string): readonly string[];
 }
@@ -119,6 +121,7 @@ export function buildEndpoint(catalogue: Catalogue, options: EndpointOptions): E
     capabilities: mergeCapabilities(entries, tools.size > 0),
     instructions: joinInstructions(entries),
     toolSearch: options.toolSearch,
+    taskUpstreams: entries.filter(takesTasks).map((entry) => entry.name),
     resolveTool: (name) => tools.get(name),
     resolveResource: (uri) => byUri.get(uri) ?? tests.find(({ test }) => test(uri))?.server ?? onlyOne,
     resolvePrompt: (name) => prompts.get(name),
@@ -221,6 +224,20 @@ function canTake(entry: CatalogueEntry, method: string): boolean {
   return capability === undefined || entry.handshake.capabilities[capability] !== undefined;
 }
 
+/** @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks#capabilities */
+function takesTasks({ handshake }: CatalogueEntry): boolean {
+  const at = (value: Json | undefined, key: string): Json | undefined => (isJsonObject(value) ? value[key] : undefined);
+  return at(at(at(handshake.capabilities['tasks'], 'requests'), 'tools'), 'call') !== undefined;
+}
+
+/** Extensions of 2026-07-28 that the gateway carries through. */
+const tasksExtension = 'io.modelcontextprotocol/tasks';
+
+function hasTasksExtension({ handshake }: CatalogueEntry): boolean {
+  const { extensions } = handshake.capabilities;
+  return isJsonObject(extensions) && extensions[tasksExtension] !== undefined;
+}
+
 function mergeCapabilities(entries: readonly CatalogueEntry[], hasTools: boolean): JsonObject {
   const has = (name: string): boolean => entries.some((entry) => entry.handshake.capabilities[name] !== undefined);
   const subscribes = entries.some((entry) => (entry.handshake.capabilities['resources'] as JsonObject | undefined)?.['subscribe'] === true);
@@ -230,6 +247,8 @@ function mergeCapabilities(entries: readonly CatalogueEntry[], hasTools: boolean
   if (has('prompts')) merged['prompts'] = { listChanged: true };
   if (has('logging')) merged['logging'] = {};
   if (has('completions')) merged['completions'] = {};
+  if (entries.some(takesTasks)) merged['tasks'] = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
+  if (entries.some(hasTasksExtension)) merged['extensions'] = { [tasksExtension]: {} };
   return merged;
 }
 

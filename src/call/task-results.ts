@@ -1,0 +1,146 @@
+import { identityKey } from '../model/identity.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import type { UpstreamReply } from '../upstream/types.ts';
+import type { Call } from './call.ts';
+import { missingCapability } from './client-needs.ts';
+import { TrackedCall } from './history.ts';
+import { inspect, type Inspected } from './inspect.ts';
+import { judgeMessage } from './message-verdict.ts';
+import { clientCapability } from './methods.ts';
+import type { Parts } from './parts.ts';
+import { refusal } from './reply.ts';
+import type { Task } from './task-book.ts';
+import { plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
+
+type Inspect = typeof inspect;
+
+/** Questions that one task may have open. */
+const maxQuestions = 32;
+
+/**
+ * Looks at what came back of a tool's call that may go on as a task. Where it does, the task is taken into the book, and the agent gets the
+ * gateway's id for it. The result is judged as any: nothing of a task that policy withholds is kept.
+ */
+export const inspectCreation: Inspect = async (parts, call, decision, reply, history) => {
+  const inspected = await inspect(parts, call, decision, reply, history);
+  const { tool, target, subject, subjectDigest, session } = call;
+  const upstream = target.server;
+  if (!('result' in inspected.answer) || tool === undefined || upstream === null) return inspected;
+  const { result } = inspected.answer;
+  const isDirect = result['resultType'] === 'task';
+  const state = isDirect ? result : result['task'];
+  if (inspected.status === 'withheld' || !isJsonObject(state) || typeof state['taskId'] !== 'string') return inspected;
+  const { taskId: upstreamId, statusMessage } = state;
+  const task = parts.tasks.open(
+    {
+      identity: identityKey(call.identity),
+      endpoint: session.endpoint,
+      upstream,
+      upstreamId,
+      origin: { call: call.id, target, tool, subject, subjectDigest },
+      seen: {},
+    },
+    ttlMsOf(state),
+  );
+  task.seen = { ...plainState(state, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
+  const meta = related({ _meta: result['_meta'] }, () => task.id);
+  const answer = isDirect ? { resultType: 'task', ...task.seen, ...meta } : { task: task.seen, ...meta };
+  return { ...inspected, answer: { result: answer } };
+};
+
+/** The state of a task, as `tasks/get` and `tasks/cancel` give it. What it ended with is judged as the result of the call that began it. */
+export function inspectState(task: Task): Inspect {
+  return async (parts, call, decision, reply, history) => {
+    if (reply.kind === 'error') return inspect(parts, call, decision, reply, history);
+    const { result, error, inputRequests, ...outer } = reply.result;
+    const plain = plainState(outer, task.id);
+    if (outer['status'] !== undefined) task.seen = plain;
+    const ended: UpstreamReply | undefined = isJsonObject(result)
+      ? { kind: 'result', result, bytes: reply.bytes }
+      : isJsonObject(error)
+        ? { kind: 'error', error, bytes: reply.bytes }
+        : undefined;
+    if (ended !== undefined) {
+      // The upstream's own words about the state are left out: they would be a second text that nobody judged.
+      const inspected = await inspectEnd(parts, call, task, ended, decision, history);
+      const { answer } = inspected;
+      const end =
+        'result' in answer ? { ...plain, status: 'completed', result: answer.result } : { ...plain, status: 'failed', error: answer.error };
+      return { ...inspected, answer: { result: end } };
+    }
+    const bare = { ...reply, result: outer };
+    const inspected = await inspect(parts, call, decision, bare, history);
+    if (!('result' in inspected.answer) || inspected.status === 'withheld') return inspected;
+    const own = related({ ...inspected.answer.result, ...(outer['status'] === undefined ? {} : plain) }, () => task.id);
+    if (!isJsonObject(inputRequests)) return { ...inspected, answer: { result: own } };
+    return questions(parts, call, task, inputRequests, inspected, own);
+  };
+}
+
+/** What `tasks/result` gives: the result of the call that began the task. */
+export function inspectResult(task: Task): Inspect {
+  return async (parts, call, decision, reply, history) => {
+    const inspected = await inspectEnd(parts, call, task, reply, decision, history);
+    if (!('result' in inspected.answer)) return inspected;
+    const { result } = inspected.answer;
+    const meta = isJsonObject(result['_meta']) ? result['_meta'] : {};
+    return { ...inspected, answer: { result: { ...result, _meta: { ...meta, [relatedTask]: { taskId: task.id } } } } };
+  };
+}
+
+/** Judges an end as what it is: the result of the tool that was called, with its arguments. Labels that it earns go into history. */
+async function inspectEnd(
+  parts: Parts,
+  call: Call,
+  task: Task,
+  reply: UpstreamReply,
+  decision: Parameters<Inspect>[2],
+  history: Parameters<Inspect>[4],
+): Promise<Inspected> {
+  const { target, tool, subject, subjectDigest } = task.origin;
+  const origin: Call = { ...call, method: 'tools/call', target, tool, subject, subjectDigest };
+  const inspected = await inspect(parts, origin, decision, reply, history);
+  const { labels } = inspected;
+  if (labels.length > 0 && !task.labelled) {
+    task.labelled = true;
+    const nowMs = parts.now();
+    const tracked = new TrackedCall(nowMs, call.session.publicId, {
+      method: call.method,
+      server: target.server,
+      tool: target.name,
+      labels,
+      arguments_digest: subjectDigest,
+    });
+    const key = identityKey(call.identity);
+    parts.history.begin(key, tracked);
+    parts.history.settle(key, tracked, decision.effect, 'ok', labels, nowMs);
+  }
+  return inspected;
+}
+
+/** Questions that a task asks: each is judged as one that comes by itself. One that is refused makes the answer a refusal. */
+async function questions(
+  parts: Parts,
+  call: Call,
+  task: Task,
+  asked: JsonObject,
+  inspected: Inspected,
+  state: JsonObject,
+): Promise<Inspected> {
+  const shown: Record<string, JsonObject> = {};
+  const methods: Record<string, string> = { ...task.asked };
+  for (const [key, request] of Object.entries(asked).slice(0, maxQuestions)) {
+    const method = isJsonObject(request) ? request['method'] : undefined;
+    const params: Json | undefined = isJsonObject(request) ? (request['params'] ?? {}) : undefined;
+    // What no client answers, or this one cannot, is not shown: the upstream was told what the client offers.
+    if (typeof method !== 'string' || !Object.hasOwn(clientCapability, method) || !isJsonObject(params)) continue;
+    if (missingCapability(call.session.capabilities, method, params) !== undefined) continue;
+    const verdict = await judgeMessage(parts, call, task.upstream, { kind: 'request', id: key, method, params });
+    if (verdict.decision.effect !== 'allow' && verdict.decision.effect !== 'redact')
+      return { ...inspected, answer: refusal(call, verdict.decision), status: 'denied' };
+    shown[key] = verdict.params === undefined ? { method } : { method, params: related(verdict.params, () => task.id) };
+    methods[key] = method;
+  }
+  task.asked = Object.fromEntries(Object.entries(methods).slice(-2 * maxQuestions));
+  return { ...inspected, answer: { result: { ...state, inputRequests: shown } } };
+}
