@@ -99,13 +99,13 @@ test('a syslog message has the header of RFC 5424', () => {
 test('a decision is an event as OPA writes it, with its input only where it is wanted', () => {
   const labels = { id: 'gateway-1', version: '1.2.3', app: 'castellan' };
   const input = { state: 'masked', json: '{"a":1}', pointers: ['/arguments/card'] } as const;
-  const event = decisionEvent({ ...sinkRecord(5, decided(1)), input }, labels, true);
-  assert.deepEqual(event?.['labels'], labels);
-  assert.equal(event?.['decision_id'], 'call_1');
-  assert.equal(event?.['path'], 'gateway/call');
-  assert.equal(event?.['timestamp'], decided(1).at.replace('Z', '000000Z'));
-  assert.deepEqual(event?.['bundles'], { gateway: { revision: 'r1' } });
-  assert.deepEqual([event?.['input'], event?.['masked']], [{ a: 1 }, ['/input/arguments/card']]);
+  const event = decisionEvent({ ...sinkRecord(5, decided(1)), input }, labels, true)!;
+  assert.deepEqual(event['labels'], labels);
+  assert.equal(event['decision_id'], 'call_1');
+  assert.equal(event['path'], 'gateway/call');
+  assert.equal(event['timestamp'], decided(1).at.replace('Z', '000000Z'));
+  assert.deepEqual(event['bundles'], { gateway: { revision: 'r1' } });
+  assert.deepEqual([event['input'], event['masked']], [{ a: 1 }, ['/input/arguments/card']]);
   assert.deepEqual(decisionEvent({ ...sinkRecord(5, decided(1)), input: { state: 'absent', why: 'expired' } }, labels, true)?.['erased'], [
     '/input',
   ]);
@@ -115,11 +115,14 @@ test('a decision is an event as OPA writes it, with its input only where it is w
 
 /** The header's fields and the extension: a pipe behind a backslash is part of a field. */
 function cefFields(line: string): string[] {
-  const found = [''];
-  for (let at = 0; at < line.length; at++) {
-    const isEscaped = line[at] === '\\';
-    if (line[at] === '|' && found.length < 8) found.push('');
-    else found[found.length - 1] += isEscaped ? line.slice(at, ++at + 1) : line[at];
+  const found: string[] = [];
+  let start = 0;
+  for (let at = 0; at < line.length && found.length < 7; at++) {
+    if (line[at] === '\\') at++;
+    else if (line[at] === '|') {
+      found.push(line.slice(start, at));
+      start = at + 1;
+    }
   }
-  return found;
+  return [...found, line.slice(start)];
 }

@@ -92,7 +92,7 @@ function problemsOf(value: unknown, table: Table, path: string): string[] {
       continue;
     }
     if (!fits(kind, item)) problems.push(`${at} is no ${kind}`);
-    else if (values !== undefined && !values.includes(item as number)) problems.push(`${at} cannot be ${String(item)}`);
+    else if (values !== undefined && !values.includes(item as number)) problems.push(`${at} cannot be ${JSON.stringify(item)}`);
     else if (members !== undefined)
       for (const one of kind === 'objects' ? (item as unknown[]) : [item]) problems.push(...problemsOf(one, members, `${at}.`));
   }
