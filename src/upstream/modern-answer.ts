@@ -44,6 +44,18 @@ export function sortResult(method: string, result: JsonObject): SortedResult {
   };
 }
 
+/**
+ * A tool's result for an agent of the eras with sessions: structured content that is no object would make its client refuse the whole
+ * result, so it becomes text where no text says it already.
+ */
+export function withPlainStructure(result: JsonObject): JsonObject {
+  const { structuredContent, content, ...rest } = result;
+  if (structuredContent === undefined || isJsonObject(structuredContent)) return result;
+  const blocks: readonly Json[] = Array.isArray(content) ? (content as readonly Json[]) : [];
+  const isSaid = blocks.some((block) => isJsonObject(block) && block['type'] === 'text');
+  return { ...rest, content: isSaid ? blocks : [...blocks, { type: 'text', text: JSON.stringify(structuredContent) }] };
+}
+
 /** The upstream's word of itself says nothing of the gateway, whose answer this becomes. */
 function withoutServerInfo(result: JsonObject): JsonObject {
   const meta = result['_meta'];

@@ -3,7 +3,7 @@ import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest } from './
 import { callFault, fault } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
 import { answerInRounds, asksForInput } from './input-rounds.ts';
-import { sortResult, translateError } from './modern-answer.ts';
+import { sortResult, translateError, withPlainStructure } from './modern-answer.ts';
 import type { ModernCarrier } from './modern-carrier.ts';
 import { envelopeOf, withEnvelope } from './modern-wire.ts';
 import { OpenQuestions } from './open-questions.ts';
@@ -75,9 +75,10 @@ export class ModernChannel implements Channel {
     if (kept !== undefined) return kept;
     const startedMs = performance.now();
     const reply = await this.send(message, options);
-    if (!asksForInput(reply) || options.inputRequired === 'return') return reply;
+    if (options.inputRequired === 'return') return reply;
+    if (!asksForInput(reply)) return forSession(message.method, reply);
     const timeoutMs = Math.max(1, options.timeoutMs - (performance.now() - startedMs));
-    return answerInRounds(this, message, reply, { ...options, timeoutMs });
+    return forSession(message.method, await answerInRounds(this, message, reply, { ...options, timeoutMs }));
   }
 
   /** One leg of a call. */
@@ -136,4 +137,9 @@ export class ModernChannel implements Channel {
   #addressed(params: JsonObject | undefined): JsonObject {
     return withEnvelope(params, this.#envelope, this.#parts.memory.logLevel);
   }
+}
+
+/** Whoever does not take questions as results is an agent of the eras with sessions. */
+function forSession(method: string, reply: UpstreamReply): UpstreamReply {
+  return method === 'tools/call' && reply.kind === 'result' ? { ...reply, result: withPlainStructure(reply.result) } : reply;
 }

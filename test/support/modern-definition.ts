@@ -34,7 +34,7 @@ const tools = [
 ];
 
 /** A server of the SDK's second version with one of everything; the same for HTTP and stdio, and for both eras. */
-export function modernDefinition(events: DefinitionEvents = {}): (context: McpRequestContext) => Server {
+export function modernDefinition(events: DefinitionEvents = {}, more: readonly object[] = []): (context: McpRequestContext) => Server {
   return () => {
     const server = new Server(
       { name: 'modern', version: '2.0.0' },
@@ -49,7 +49,7 @@ export function modernDefinition(events: DefinitionEvents = {}): (context: McpRe
         instructions: 'Use `echo` first.',
       },
     );
-    server.setRequestHandler('tools/list', () => ({ tools, ttlMs: 60_000, cacheScope: 'public' }) as never);
+    server.setRequestHandler('tools/list', () => ({ tools: [...tools, ...more], ttlMs: 60_000, cacheScope: 'public' }) as never);
     server.setRequestHandler('resources/list', () => ({ resources: [{ uri: 'file:///notes', name: 'notes' }] }));
     server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [] }));
     server.setRequestHandler('resources/read', ({ params: { uri } }) => ({ contents: [{ uri, text: 'noted' }] }));

@@ -9,6 +9,8 @@ export interface ModernServer {
   readonly url: string;
   /** The headers and the body of each request, in the order in which they came. */
   readonly requests: readonly { readonly headers: Readonly<Record<string, string>>; readonly body: string }[];
+  /** Another tool from now on; nobody is told. */
+  addTool(tool: object): void;
   toolsChanged(): void;
   resourceUpdated(uri: string): void;
   close(): Promise<void>;
@@ -18,8 +20,9 @@ export interface ModernServer {
 export async function startModernServer(
   options: { readonly dual?: boolean; readonly events?: DefinitionEvents } = {},
 ): Promise<ModernServer> {
+  const more: object[] = [];
   const handler = createMcpHandler(
-    modernDefinition({ onTouch: (_server, uri) => handler.notify.resourceUpdated(uri), ...options.events }),
+    modernDefinition({ onTouch: (_server, uri) => handler.notify.resourceUpdated(uri), ...options.events }, more),
     { legacy: options.dual === true ? 'stateless' : 'reject' },
   );
   const requests: { headers: Record<string, string>; body: string }[] = [];
@@ -56,6 +59,7 @@ export async function startModernServer(
   return {
     url: `http://127.0.0.1:${port}/mcp`,
     requests,
+    addTool: (tool) => void more.push(tool),
     toolsChanged: () => handler.notify.toolsChanged(),
     resourceUpdated: (uri) => handler.notify.resourceUpdated(uri),
     async close() {
