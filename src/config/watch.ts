@@ -25,6 +25,9 @@ export function watchConfig(files: string | readonly string[], onChange: () => v
   return { follow: (next) => watched.follow(next), close: () => watched.close() };
 }
 
+/** How many times its own length a wait may be put off. */
+const maxDebounces = 4;
+
 class WatchedFiles {
   readonly #onChange: () => void;
   readonly #debounceMs: number;
@@ -32,6 +35,7 @@ class WatchedFiles {
   #contents = new Map<string, string>();
   #watchers: FSWatcher[] = [];
   #pending: NodeJS.Timeout | undefined;
+  #waitingSinceMs = 0;
 
   constructor(files: readonly string[], onChange: () => void, debounceMs: number, pollMs: number) {
     this.#onChange = onChange;
@@ -66,11 +70,17 @@ class WatchedFiles {
   }
 
   #wait(): void {
+    const nowMs = Date.now();
+    // Something else in the folder, a database, may be written all the time: that must not put the look off for ever.
+    if (this.#pending === undefined) this.#waitingSinceMs = nowMs;
+    else if (nowMs - this.#waitingSinceMs > this.#debounceMs * maxDebounces) return;
     clearTimeout(this.#pending);
     this.#pending = setTimeout(() => this.#compare(), this.#debounceMs).unref();
   }
 
   #compare(): void {
+    clearTimeout(this.#pending);
+    this.#pending = undefined;
     let changed = false;
     for (const [file, before] of this.#contents) {
       const now = contentsOf(file);
