@@ -50,7 +50,10 @@ function keepTasks(upstream: RecordingUpstream): Map<string, object> {
   const done = new Map<string, object>();
   upstream.always('tools/call', ({ request, response, behave }) => {
     const { id, params } = request.message;
-    if (params.task === undefined) return behave();
+    if (params.task === undefined) {
+      behave();
+      return;
+    }
     const taskId = upstreamId(state.size);
     const at = '2026-11-21T08:00:00Z';
     state.set(taskId, { taskId, status: 'working', createdAt: at, lastUpdatedAt: at, ttl: params.task.ttl ?? null, pollInterval: 50 });
