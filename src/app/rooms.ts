@@ -1,4 +1,5 @@
 import { createApprovalBook, type OpenApprovalBook } from '../approval/book.ts';
+import { keyedDigests, openDigestKey } from '../audit/digest-key.ts';
 import { openAuditLog, type OpenAuditLog } from '../audit/open.ts';
 import { History } from '../call/history.ts';
 import { InputPlans } from '../call/input-plan.ts';
@@ -24,6 +25,7 @@ import type { Upstreams } from '../upstream/types.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
 import { version } from '../version.ts';
 import { auditStore, storeOptions } from './admin.ts';
+import { openCheckpoints } from './checkpoints.ts';
 import { openInputKeys } from './input-keys.ts';
 import { Live } from './live.ts';
 import type { Observation } from './observe.ts';
@@ -65,7 +67,11 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     return one;
   };
   const db = opened(await openDb(storeOptions(config)), (one) => one.close());
+  const checkpoints = await openCheckpoints(config, db, observation);
+  // Closed after the log, so that the last checkpoint has all of it.
+  if (checkpoints !== undefined) opened(checkpoints, (one) => one.close());
   const inputKeys = await openInputKeys(config, db);
+  const keyedDigest = keyedDigests(await openDigestKey(db, tenant, inputKeys));
   const audit = opened(await openAuditLog(auditStore(config, inputKeys)), (one) => one.close());
   const keys = createApiKeyBook(db);
   const compiler = opened(new Compiler(), (one) => one.close());
@@ -95,6 +101,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     endpoint: (name) => endpoints.view(name),
     upstreams,
     audit,
+    keyedDigest,
     approvals,
     content: () => live.now.content,
     history,

@@ -1,5 +1,6 @@
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
+import { boundStoreKey } from './digest-key.ts';
 import { unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
 import { boundKey } from './sealed-writer.ts';
 
@@ -11,9 +12,22 @@ interface LiveWindow {
   readonly wrapped_key: Uint8Array;
 }
 
+interface OwnKey {
+  readonly tenant: string;
+  readonly name: string;
+  readonly kek: string | null;
+  readonly key_bytes: Uint8Array;
+}
+
 /** Whether anything is sealed whose key is not destroyed: then the key that seals keys must be at hand. */
 export async function hasSealedDays(db: Db): Promise<boolean> {
-  return (await db.query('SELECT 1 AS found FROM audit_window WHERE wrapped_key IS NOT NULL LIMIT 1')).length > 0;
+  return (
+    (
+      await db.query(
+        'SELECT 1 AS found FROM audit_window WHERE wrapped_key IS NOT NULL UNION ALL SELECT 1 FROM store_key WHERE kek IS NOT NULL LIMIT 1',
+      )
+    ).length > 0
+  );
 }
 
 /**
@@ -30,15 +44,35 @@ export async function adoptKeys(db: Db, ring: KeyRing): Promise<void> {
       [kek],
     );
     for (const row of rows) {
-      const key = opened(ring, row);
+      const key = openedBy(ring, kek, row.wrapped_key, boundKey(row.tenant, row.log, row.day));
       if (kek !== ring.current.id) await rewrap(db, ring, row, key);
     }
   }
+  await adoptOwnKeys(db, ring);
 }
 
-function opened(ring: KeyRing, { tenant, log, day, kek, wrapped_key: wrapped }: LiveWindow): Uint8Array {
+/** The gateway's own keys: sealed under the current key, those too that were made when there was none. */
+async function adoptOwnKeys(db: Db, ring: KeyRing): Promise<void> {
+  const rows = await db.query<OwnKey>('SELECT tenant, name, kek, key_bytes FROM store_key WHERE kek IS NULL OR kek <> $1', [
+    ring.current.id,
+  ]);
+  for (const { tenant, name, kek, key_bytes: stored } of rows) {
+    const bound = boundStoreKey(tenant, name);
+    const key = kek === null ? stored : openedBy(ring, kek, stored, bound);
+    const { kek: next, wrapped } = wrapKey(ring, key, bound);
+    await db.query('UPDATE store_key SET kek = $1, key_bytes = $2 WHERE tenant = $3 AND name = $4 AND key_bytes = $5', [
+      next,
+      wrapped,
+      tenant,
+      name,
+      stored,
+    ]);
+  }
+}
+
+function openedBy(ring: KeyRing, kek: string, wrapped: Uint8Array, bound: string): Uint8Array {
   try {
-    return unwrapKey(ring, kek, wrapped, boundKey(tenant, log, day));
+    return unwrapKey(ring, kek, wrapped, bound);
   } catch (cause) {
     throw new GatewayError(
       'config.invalid',

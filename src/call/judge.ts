@@ -40,7 +40,7 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
   const startedMs = performance.now();
   const nowMs = parts.now();
   const key = identityKey(call.identity);
-  const tracked = options.track ? trackedCall(call, nowMs) : undefined;
+  const tracked = options.track ? trackedCall(parts, call, nowMs) : undefined;
   const history = tracked === undefined ? parts.history.look(key, nowMs, call.session.publicId) : parts.history.begin(key, tracked);
   try {
     const findings = parts.content().scan(call.subject, '/arguments');
@@ -198,13 +198,13 @@ function approvalNote(settled: Settled): { id: string; state: string; by?: reado
   return { id: approval.id, state: settled.spent === undefined ? approval.state : 'spent', by: approval.votes.map((vote) => vote.by) };
 }
 
-function trackedCall(call: Call, atMs: number): TrackedCall {
+function trackedCall(parts: Parts, call: Call, atMs: number): TrackedCall {
   return new TrackedCall(atMs, call.session.publicId, {
     method: call.method,
     server: call.target.server,
     tool: call.target.name,
     labels: call.tool?.labels ?? [],
-    arguments_digest: call.subjectDigest,
+    arguments_digest: parts.keyedDigest(call.subjectDigest),
   });
 }
 

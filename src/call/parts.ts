@@ -1,5 +1,6 @@
 import type { Redaction } from '../model/decision.ts';
 import type { Identity } from '../model/identity.ts';
+import type { Digest } from '../model/ids.ts';
 import type { Finding, ToolFacts } from '../model/input.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { ActiveRelease, ApprovalBook, AuditLog } from '../model/ports.ts';
@@ -68,6 +69,8 @@ export interface Parts {
   readonly endpoint: (name: string) => EndpointView | undefined;
   readonly upstreams: Pick<Upstreams, 'session' | 'release' | 'isStill'>;
   readonly audit: AuditLog;
+  /** A digest as records and history show it: nobody without the key can try out what it was made of. */
+  readonly keyedDigest: (digest: Digest) => string;
   readonly approvals: ApprovalBook;
   readonly content: () => Content;
   readonly history: History;

@@ -1,6 +1,7 @@
 import type { Decision } from '../model/decision.ts';
 import type { AuditDecision, AuditOutcome, AuditRecord, AuditSubject } from '../model/audit-record.ts';
 import type { Identity } from '../model/identity.ts';
+import type { Digest } from '../model/ids.ts';
 import type { InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
@@ -10,9 +11,9 @@ import type { Parts } from './parts.ts';
  * and logged.
  * @throws GatewayError `audit.unavailable`
  */
-export async function makeDurable(parts: Pick<Parts, 'audit' | 'observer'>, record: AuditRecord, input?: InputDocument): Promise<void> {
+export async function makeDurable(parts: RecordParts, record: AuditRecord, input?: InputDocument): Promise<void> {
   try {
-    await parts.audit.append(marked(record, input), input?.kept);
+    await parts.audit.append(shown(parts, record, input), input?.kept);
   } catch (error) {
     parts.observer.auditFailed(error);
     throw error;
@@ -20,14 +21,29 @@ export async function makeDurable(parts: Pick<Parts, 'audit' | 'observer'>, reco
 }
 
 /** Hands a finished record over, with the input that its result was judged on. */
-export function hand(parts: Pick<Parts, 'audit'>, record: AuditRecord, input?: InputDocument): void {
-  parts.audit.hand(marked(record, input), input?.kept);
+export function hand(parts: RecordParts, record: AuditRecord, input?: InputDocument): void {
+  parts.audit.hand(shown(parts, record, input), input?.kept);
 }
 
-/** The record, which says so where its input is not kept although inputs are. */
-function marked(record: AuditRecord, input: InputDocument | undefined): AuditRecord {
-  const { decision } = record;
-  return input?.isTooLarge === true && decision !== undefined ? { ...record, decision: { ...decision, input: 'too_large' } } : record;
+type RecordParts = Pick<Parts, 'audit' | 'observer' | 'keyedDigest'>;
+
+/** The record as it is written: digests under their key, and a word where its input is not kept although inputs are. */
+function shown(parts: RecordParts, record: AuditRecord, input: InputDocument | undefined): AuditRecord {
+  const { decision, what } = record;
+  if (decision === undefined) return record;
+  const isKept = input?.kept !== undefined;
+  return {
+    ...record,
+    ...(what?.arguments_digest === undefined
+      ? {}
+      : { what: { ...what, arguments_digest: parts.keyedDigest(what.arguments_digest as Digest) } }),
+    decision: {
+      ...decision,
+      // The audit log puts in the digest of what is sealed.
+      input_digest: isKept ? '' : parts.keyedDigest(decision.input_digest as Digest),
+      ...(input?.isTooLarge === true ? { input: 'too_large' as const } : {}),
+    },
+  };
 }
 
 /** The record of a decision, durable before anything is sent. */

@@ -109,7 +109,7 @@ async function inspectEnd(
       server: target.server,
       tool: target.name,
       labels,
-      arguments_digest: subjectDigest,
+      arguments_digest: parts.keyedDigest(subjectDigest),
     });
     const key = identityKey(call.identity);
     parts.history.begin(key, tracked);

@@ -3,9 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { storeOptions } from '../../../src/app/admin.ts';
+import { readInputKeys } from '../../../src/app/input-keys.ts';
+import { keyedDigests, openDigestKey } from '../../../src/audit/digest-key.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { sampleSecret } from '../../../src/demo/demo-setup.ts';
 import type { AuditRecord } from '../../../src/model/audit-record.ts';
 import { digestJson } from '../../../src/model/digest.ts';
+import { openDb } from '../../../src/store/open.ts';
 import { flatPolicy, RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, misbehaviours, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
 import { startGatewayProcess, type GatewayProcess } from './gateway-process.ts';
@@ -24,14 +29,23 @@ function onDisk(fixture: GatewayFixture): AuditRecord[] {
   }
 }
 
-const decidedOn = (records: readonly AuditRecord[], args: object): AuditRecord | undefined =>
-  records.find(({ kind, what }) => kind === 'decided' && what?.arguments_digest === digestJson(args as never));
+/** How records of this gateway show the digest of arguments. */
+async function digestsOf(fixture: GatewayFixture): Promise<(args: object) => string> {
+  const { config } = loadConfig(fixture.configPath, {});
+  const db = await openDb(storeOptions(config));
+  const keyed = keyedDigests(await openDigestKey(db, 'default', readInputKeys(config)));
+  await db.close();
+  return (args) => keyed(digestJson(args as never));
+}
 
 describe('the audit log of a running gateway', { timeout: 120_000 }, () => {
   let upstream: RecordingUpstream;
   let fixture: GatewayFixture;
   let process: GatewayProcess;
   let agent: RawAgent;
+  let digestOf: (args: object) => string;
+  const decidedOn = (records: readonly AuditRecord[], args: object): AuditRecord | undefined =>
+    records.find(({ kind, what }) => kind === 'decided' && what?.arguments_digest === digestOf(args));
   before(async () => {
     upstream = await startRecordingUpstream();
     upstream.tools = [echoTool];
@@ -42,6 +56,7 @@ describe('the audit log of a running gateway', { timeout: 120_000 }, () => {
       start: async ({ configPath }) => (process = await startGatewayProcess(configPath)),
     });
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+    digestOf = await digestsOf(fixture);
   });
   afterEach(() => assertInvariant(fixture, upstream));
   after(() =>
@@ -186,7 +201,7 @@ describe('the audit log of a running gateway', { timeout: 120_000 }, () => {
       await Promise.all(load);
       const records = onDisk(fixture);
       const decided = new Set(records.filter((record) => record.kind === 'decided').map((record) => record.what?.arguments_digest));
-      const missing = of().filter((args) => !decided.has(digestJson(args as never)));
+      const missing = of().filter((args) => !decided.has(digestOf(args as never)));
       assert.deepEqual(missing, []);
       const startMs = performance.now();
       await fixture.restart();
