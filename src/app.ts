@@ -1,5 +1,6 @@
-import { auditStore, createKey, keyRow, storeOptions, verify } from './app/admin.ts';
+import { auditStore, createKey, keyRow, storeOptions } from './app/admin.ts';
 import { analysisTools } from './app/analysis.ts';
+import { auditProofs } from './app/audit-proofs.ts';
 import { openAuditReader } from './app/audit-reader.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
@@ -36,15 +37,7 @@ export const application: Application = {
       throw error;
     }
   },
-  async verifyAudit(configPath, env, head) {
-    const { config } = loadConfig(configPath, env);
-    const db = await openDb(storeOptions(config));
-    try {
-      return await verify(db, config.tenant, head);
-    } finally {
-      await db.close();
-    }
-  },
+  auditProofs,
   readAudit: openAuditReader,
   async keys(configPath, env) {
     const { config } = loadConfig(configPath, env);

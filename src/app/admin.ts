@@ -3,7 +3,6 @@ import type { AuditLogOptions } from '../audit/open.ts';
 import { searchAudit } from '../audit/query.ts';
 import type { KeyRing } from '../audit/sealed-keys.ts';
 import { readAudit } from '../audit/read.ts';
-import { parseHead, verifyAudit, type Verification } from '../audit/verify.ts';
 import type { KeyRequest, KeyRow } from '../cli/application.ts';
 import type { Config } from '../config/schema-types.ts';
 import type { AdminPorts } from '../http/admin.ts';
@@ -18,6 +17,7 @@ import { viewCatalogue } from '../upstream/catalogue-view.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import type { Endpoints } from './upstreams.ts';
 import { auditSearch } from './audit-filter.ts';
+import { logProofs, type LogProofs } from './audit-proofs.ts';
 
 /** Where a configuration keeps its data. */
 export function storeOptions(config: Config): StoreOptions {
@@ -49,8 +49,9 @@ export async function createKey(
   createdBy: string,
   nowMs: number,
 ): Promise<{ id: string; key: string }> {
-  const { max_lifetime_days: maxDays } = config.api_keys;
-  if (request.expires_in_s * 1000 > maxDays * dayMs)
+  const { max_lifetime_days: maxDays, default_lifetime_days: defaultDays } = config.api_keys;
+  const lifeMs = request.expires_in_s === undefined ? defaultDays * dayMs : request.expires_in_s * 1000;
+  if (lifeMs > maxDays * dayMs)
     throw new GatewayError(
       'request.invalid',
       `a key lives ${maxDays} days at most; the configuration says so under \`api_keys.max_lifetime_days\``,
@@ -63,7 +64,7 @@ export async function createKey(
       groups: request.groups,
       scopes: request.scopes,
       createdBy,
-      expiresAtMs: nowMs + request.expires_in_s * 1000,
+      expiresAtMs: nowMs + lifeMs,
     },
     nowMs,
   );
@@ -76,13 +77,18 @@ export function keyRow(key: ApiKey): KeyRow {
   return { id, name, groups, scopes, expiresAtMs, revokedAtMs, lastUsedAtMs };
 }
 
-function keyRequest(body: JsonObject, config: Config): KeyRequest {
-  const { name, groups = [], scopes = [], expires_in_s: expires = config.api_keys.default_lifetime_days * 86_400 } = body;
+function keyRequest(body: JsonObject): KeyRequest {
+  const { name, groups = [], scopes = [], expires_in_s: expires } = body;
   if (typeof name !== 'string' || name === '' || name.length > 200)
     throw new GatewayError('request.invalid', '`name` must be a text of 1 to 200 characters');
-  if (typeof expires !== 'number' || !Number.isInteger(expires) || expires < 1)
+  if (expires !== undefined && (typeof expires !== 'number' || !Number.isInteger(expires) || expires < 1))
     throw new GatewayError('request.invalid', '`expires_in_s` must be seconds');
-  return { name, groups: texts('groups', groups), scopes: texts('scopes', scopes), expires_in_s: expires };
+  return {
+    name,
+    groups: texts('groups', groups),
+    scopes: texts('scopes', scopes),
+    ...(expires === undefined ? {} : { expires_in_s: expires }),
+  };
 }
 
 function texts(name: string, value: unknown): string[] {
@@ -109,6 +115,7 @@ export interface AdminRooms {
 /** The admin API's view of the rooms. */
 export function openAdminPorts(rooms: AdminRooms): AdminPorts {
   const { db, keys, audit, approvals, log } = rooms;
+  const proofs = (): LogProofs => logProofs(rooms.config(), db);
   const door = (): AdminDoor => {
     const found = rooms.doors();
     if (found === undefined) throw new GatewayError('not_found', 'the admin API is not enabled');
@@ -129,12 +136,23 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
       if (search.cursor === undefined) await audit.flush();
       return searchAudit(db, search);
     },
-    verifyAudit: async (tenant, head) => {
+    verifyAudit: async (request) => {
       await audit.flush();
-      return verify(db, tenant, head);
+      return proofs().verify(request);
+    },
+    auditProofs: {
+      checkpoint: async () => {
+        await audit.flush();
+        return proofs().checkpoint();
+      },
+      inclusion: async (seq) => {
+        await audit.flush();
+        return proofs().inclusion(seq);
+      },
+      consistency: (from, to) => proofs().consistency(from, to),
     },
     keys: {
-      create: (_tenant, body, nowMs) => createKey(keys, rooms.config(), keyRequest(body, rooms.config()), 'admin', nowMs),
+      create: (_tenant, body, nowMs) => createKey(keys, rooms.config(), keyRequest(body), 'admin', nowMs),
       list: async (tenant) => (await keys.list(tenant)).map(keyRow),
       revoke: async (tenant, id, nowMs) => {
         await keys.revoke(tenant, id, nowMs);
@@ -156,9 +174,4 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
     failed: (error) => log.error('admin.failed', { error }),
     now: Date.now,
   };
-}
-
-/** Checks the chain of a tenant's log. */
-export function verify(db: Db, tenant: string, head: string | undefined): Promise<Verification> {
-  return verifyAudit(db, { tenant, ...(head === undefined ? {} : { head: parseHead(head) }) });
 }

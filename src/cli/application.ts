@@ -9,7 +9,7 @@ export interface Application {
   /** Starts the gateway of a configuration file. @throws GatewayError `config.invalid`, `policy.invalid`, `store.unavailable` */
   startGateway(options: { readonly configPath: string; readonly env: Environment }): Promise<RunningGateway>;
   checkSetup(configPath: string, env: Environment): Promise<SetupCheck>;
-  verifyAudit(configPath: string, env: Environment, head: string | undefined): Promise<Verification>;
+  readonly auditProofs: AuditProofs;
   /** The audit log of a configuration's database, without a running gateway. */
   readAudit(configPath: string, env: Environment): Promise<AuditReader>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
@@ -45,8 +45,40 @@ export interface Verification {
   readonly records?: number;
   readonly headSeq?: number;
   readonly headHash?: string;
+  /** Checkpoints that fit, and whether their signatures were checked. */
+  readonly checkpoints?: number;
+  readonly signed?: boolean;
+  /** Of an export: records after its last checkpoint, opened inputs, and whether records were picked. */
+  readonly unsigned?: number;
+  readonly inputs?: number;
+  readonly selection?: boolean;
+  readonly removed?: number;
   readonly at?: number;
+  readonly line?: number;
+  readonly kind?: string;
   readonly problem?: string;
+  readonly advice?: string;
+}
+
+export interface VerifyRequest {
+  readonly config: string;
+  /** `seq:hash`, as it was noted earlier. */
+  readonly head?: string;
+  /** Public keys, and signed notes from outside the log: texts, or the files that they are in. */
+  readonly keys?: readonly string[];
+  readonly checkpoints?: readonly string[];
+}
+
+/** What can be shown of an audit log. All: @throws GatewayError `config.invalid`, `store.unavailable`, `request.invalid`, `not_found` */
+export interface AuditProofs {
+  verify(request: VerifyRequest, env: Environment): Promise<Verification>;
+  /** An export file, with its public keys alone. */
+  verifyFile(path: string, request: Omit<VerifyRequest, 'config' | 'head'>): Promise<Verification>;
+  checkpoint(configPath: string, env: Environment): Promise<{ readonly note: string; readonly public_key: string }>;
+  inclusion(configPath: string, env: Environment, seq: number): Promise<object>;
+  consistency(configPath: string, env: Environment, from: number, to: number | undefined): Promise<object>;
+  /** The request with its files read. */
+  readGiven<T extends Pick<VerifyRequest, 'keys' | 'checkpoints'>>(request: T): Promise<T>;
 }
 
 /** Searches the audit log; the query is that of the admin API's `/audit/search`. */
@@ -73,7 +105,8 @@ export interface KeyRequest {
   readonly name: string;
   readonly groups: readonly string[];
   readonly scopes: readonly string[];
-  readonly expires_in_s: number;
+  /** Without it, as long as the configuration says. */
+  readonly expires_in_s?: number;
 }
 
 export interface KeyRow {

@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
 import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { Verification } from './application.ts';
 import { AdminClient } from './admin-client.ts';
+import { auditCheckpointCommand, auditProveCommand, auditVerifyCommand } from './audit-proofs.ts';
 import { auditQueryCommand } from './audit-query.ts';
-import { exitCodes } from './exit-codes.ts';
 import { visible, type Colour, type Output } from './output.ts';
 import type { CommandContext } from './program.ts';
 
@@ -27,9 +26,9 @@ interface TailOptions {
   readonly kind?: string;
 }
 
-/** `castellan audit`: tail, verify, query. */
+/** `castellan audit`: tail, verify, checkpoint, prove, query. */
 export function auditCommand(context: CommandContext): Command {
-  const { app, output, exit } = context;
+  const { output } = context;
   const command = new Command('audit').description('what was decided, and whether the record of it is whole');
   command
     .command('tail')
@@ -42,21 +41,9 @@ export function auditCommand(context: CommandContext): Command {
     .addOption(new Option('--effect <effect>', 'with one effect').choices(['allow', 'redact', 'require_approval', 'deny']))
     .addOption(new Option('--kind <kind>', 'of one kind').choices(['decided', 'finished', 'refused', 'admin', 'system']))
     .action((options: TailOptions) => tail(output, options));
-  command
-    .command('verify')
-    .description('check the hash chain: edits, deletions, insertions, reordering, and a cut tail against a known head')
-    .addOption(new Option('--server <url>', 'ask a gateway'))
-    .option('--config <file>', 'check the database of this configuration directly, with no gateway running')
-    .option('--head <seq:hash>', 'the head that was noted earlier; a log that does not reach it was cut')
-    .action(async (options: { server?: string; config?: string; head?: string }) => {
-      const body = options.head === undefined ? {} : { head: options.head };
-      const found =
-        options.config === undefined
-          ? await AdminClient.connect(options, process.env).call<Verification>('POST', '/audit/verify', body)
-          : await app.verifyAudit(options.config, process.env, options.head);
-      output.answer(found, () => verificationText(output, found));
-      if (!found.ok) exit(exitCodes.failed);
-    });
+  command.addCommand(auditVerifyCommand(context));
+  command.addCommand(auditCheckpointCommand(context));
+  command.addCommand(auditProveCommand(context));
   command.addCommand(auditQueryCommand(context));
   return command;
 }
@@ -115,10 +102,4 @@ function recordText(output: Output, { seq, record }: StoredRecord): string {
     visible(what),
     visible(why),
   ].join('  ');
-}
-
-function verificationText(output: Output, found: Verification): string {
-  if (found.ok)
-    return `${output.paint('green', 'whole')}: ${found.records ?? 0} records, head ${found.headSeq ?? 0}:${found.headHash ?? ''}`;
-  return `${output.paint('red', 'broken')} at record ${found.at ?? 0}: ${visible(found.problem ?? '')}`;
 }

@@ -250,6 +250,10 @@ export interface UpstreamConfig {
    * What the gateway says its client can do where no agent speaks for itself: on a connection that all agents share (stdio), and whenever it reads the server's lists. What the server then asks is still judged by policy.
    */
   offer: readonly ('sampling' | 'elicitation' | 'roots')[];
+  /**
+   * Which era of MCP the server speaks: `legacy` opens sessions (up to 2025-11-25), `modern` is 2026-07-28. `auto` finds out by asking: a program is started once more for that, so naming its era makes the start quicker.
+   */
+  era: 'auto' | 'legacy' | 'modern';
 }
 export interface HttpConfig {
   /**
@@ -503,6 +507,7 @@ export interface AuditConfig {
    * `full`: the record of a decision is on the disk before anything is sent. `relaxed` (SQLite only): it is handed to the operating system, and a power cut loses it; for measurements, not for production.
    */
   durability: 'full' | 'relaxed';
+  checkpoints: AuditCheckpointsConfig;
   inputs: AuditInputsConfig;
   records: AuditRecordsConfig;
 }
@@ -644,6 +649,94 @@ export interface S3SinkConfig {
    * How a record is written: one line each, as the log has it, as an OCSF event, or as CEF.
    */
   format: 'castellan' | 'ocsf' | 'cef';
+}
+export interface AuditCheckpointsConfig {
+  /**
+   * Whether checkpoints are made.
+   */
+  enabled: boolean;
+  /**
+   * The name of this log and of its key in each checkpoint, such as `audit.example.com/castellan`; no other log may have it. Default: a name with the key's fingerprint.
+   */
+  origin?: string;
+  /**
+   * The Ed25519 private key that signs, in PEM (`openssl genpkey -algorithm ed25519`). Default with SQLite: `<database>.checkpoint-key.pem`, made at the first start; with PostgreSQL checkpoints are made only with a key, which replicas share.
+   */
+  key?: Secret;
+  /**
+   * Verifier keys of keys that signed before: `castellan audit checkpoint --public-key` printed them.
+   */
+  earlier_keys: readonly string[];
+  /**
+   * A checkpoint is made when so many records came since the last one.
+   */
+  records: number;
+  /**
+   * A checkpoint is made when the last one is so old and a record came since.
+   */
+  interval_s: number;
+  /**
+   * Where the latest checkpoint is written. Default with SQLite: `<database>.checkpoint`; with PostgreSQL nowhere.
+   */
+  file?: string;
+  /**
+   * Where checkpoints are sent off this host. Without it, whoever can write to the database and read the key can rewrite the log unseen.
+   */
+  push: readonly CheckpointTargetConfig[];
+}
+export interface CheckpointTargetConfig {
+  /**
+   * The target's name.
+   */
+  name: string;
+  http?: CheckpointHttpConfig;
+  s3?: CheckpointS3Config;
+}
+export interface CheckpointHttpConfig {
+  /**
+   * Where the note is sent, as `text/plain`; `{size}` in it stands for the number of records.
+   */
+  url: string;
+  /**
+   * The method.
+   */
+  method: 'POST' | 'PUT';
+  /**
+   * Headers that each request carries, such as `Authorization`; a value is text, `{env: NAME}` or `{file: PATH}`.
+   */
+  headers: {
+    [k: string]: string | Secret;
+  };
+}
+export interface CheckpointS3Config {
+  /**
+   * The store's address; the bucket is a path below it.
+   */
+  endpoint: string;
+  /**
+   * The bucket. Give it object lock or versions, so that nobody can take a checkpoint back.
+   */
+  bucket: string;
+  /**
+   * The region that requests are signed for.
+   */
+  region: string;
+  /**
+   * What the objects' names begin with: `<prefix>/checkpoint` is the latest, `<prefix>/checkpoints/<size>` are all.
+   */
+  prefix: string;
+  /**
+   * The key's id.
+   */
+  access_key_id: Secret;
+  /**
+   * The key.
+   */
+  secret_access_key: Secret;
+  /**
+   * The token of temporary credentials.
+   */
+  session_token?: Secret;
 }
 export interface AuditInputsConfig {
   /**

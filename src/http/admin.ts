@@ -26,7 +26,12 @@ export interface AdminPorts {
   readonly readAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
   /** A page of a search: `{records, next}`. */
   readonly searchAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
-  readonly verifyAudit: (tenant: string, head: string | undefined) => Promise<unknown>;
+  readonly verifyAudit: (request: { head?: string; checkpoints?: readonly string[]; keys?: readonly string[] }) => Promise<unknown>;
+  readonly auditProofs: {
+    checkpoint(): Promise<unknown>;
+    inclusion(seq: number): Promise<unknown>;
+    consistency(from: number, to: number | undefined): Promise<unknown>;
+  };
   readonly keys: {
     create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
     list(tenant: TenantId): Promise<unknown>;
@@ -80,8 +85,11 @@ export function adminRouter(ports: AdminPorts): Router {
   on('get', '/audit/search', ['auditor'], ({ tenant, request }) =>
     ports.searchAudit(tenant, new URL(request.url, 'http://admin').searchParams),
   );
-  on('post', '/audit/verify', ['auditor'], ({ tenant, body }) =>
-    ports.verifyAudit(tenant, typeof body['head'] === 'string' ? body['head'] : undefined),
+  on('post', '/audit/verify', ['auditor'], ({ body }) => ports.verifyAudit(verifyRequest(body)));
+  on('post', '/audit/checkpoint', ['auditor'], () => ports.auditProofs.checkpoint());
+  on('get', '/audit/proof', ['auditor'], ({ request }) => ports.auditProofs.inclusion(numberOf(request, 'seq') ?? 0));
+  on('get', '/audit/consistency', ['auditor'], ({ request }) =>
+    ports.auditProofs.consistency(numberOf(request, 'from') ?? 0, numberOf(request, 'to')),
   );
   on('get', '/keys', ['operator', 'auditor'], ({ tenant }) => ports.keys.list(tenant));
   on('post', '/keys', ['operator'], async (asked) => {
@@ -178,6 +186,25 @@ async function recordAction(ports: AdminPorts, asked: Asked, code: string, detai
 
 function idOf(request: Request): ApprovalId {
   return String(request.params['id']) as ApprovalId;
+}
+
+function verifyRequest({ head, checkpoints, keys }: JsonObject): Parameters<AdminPorts['verifyAudit']>[0] {
+  const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((item) => typeof item === 'string');
+  for (const [name, value] of Object.entries({ checkpoints, keys }))
+    if (value !== undefined && !isTexts(value)) throw new GatewayError('request.invalid', `\`${name}\` must be a list of texts`);
+  return {
+    ...(typeof head === 'string' ? { head } : {}),
+    ...(isTexts(checkpoints) ? { checkpoints } : {}),
+    ...(isTexts(keys) ? { keys } : {}),
+  };
+}
+
+function numberOf(request: Request, name: string): number | undefined {
+  const text = request.query[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new GatewayError('request.invalid', `\`${name}\` must be a whole number`);
+  return value;
 }
 
 function limitOf(request: Request, otherwise: number): number {

@@ -13,6 +13,8 @@ export interface GaugeReaders {
   /** Records that are handed over and not yet durable. */
   readonly auditQueue: () => Awaitable<number>;
   readonly upstreams: () => Awaitable<Iterable<{ readonly name: string; readonly up: boolean }>>;
+  /** The targets of checkpoints, and for how long each has not had the latest. */
+  readonly checkpointsBehind: () => readonly { readonly target: string; readonly behindMs: number }[];
   /** The sinks of the audit log. */
   readonly sinks: () => readonly SinkNumbers[];
   readonly release: () => Awaitable<{ readonly id: string; readonly digest: string } | undefined>;
@@ -157,6 +159,9 @@ function registerGauges(registry: Registry, readers: () => Partial<GaugeReaders>
     const active = await release?.();
     return active === undefined ? undefined : [{ labels: { release: active.id, digest: active.digest }, value: 1 }];
   });
+  add('audit_checkpoint_behind_seconds', 'For how long a target has not had the latest checkpoint.', ({ checkpointsBehind }) =>
+    checkpointsBehind?.().map(({ target, behindMs }) => ({ labels: { target }, value: behindMs / 1000 })),
+  );
   add('sink_lag', 'Audit records that a sink has not got yet.', ({ sinks }) =>
     sinks?.().map(({ name, lag }) => ({ labels: { sink: name }, value: lag })),
   );
