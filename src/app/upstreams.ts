@@ -44,6 +44,7 @@ export function upstreamOptions(config: Config, lock = reviewed(config)): readon
     idempotentTools: Object.entries(upstream.tools).flatMap(([tool, { idempotent }]) => (idempotent ? [tool] : [])),
     allowPrivateNetwork: (upstream.http ?? upstream.sse)?.allow_private_network ?? true,
     offer: upstream.offer,
+    era: upstream.era,
   }));
 }
 

@@ -15,6 +15,8 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'last-event-id',
   'mcp-session-id',
   'mcp-protocol-version',
+  'mcp-method',
+  'mcp-name',
 ]);
 
 /** What the schema cannot say about upstreams: where secrets stand, and what goes together. */
@@ -33,6 +35,8 @@ function checkUpstream(upstream: UpstreamConfig, path: Path): Problem[] {
   }
   if (upstream.stdio !== undefined && upstream.http === undefined && upstream.credential !== undefined)
     problems.push({ path: [...path, 'credential'], at: 'key', message: 'a program gets its secrets through `stdio.env`; move it there' });
+  if (upstream.sse !== undefined && upstream.era === 'modern')
+    problems.push({ path: [...path, 'era'], message: 'the old HTTP+SSE transport knows no `modern` era; put the address under `http`' });
   const fixed = upstream.credential?.static;
   if (fixed !== undefined) {
     const at = [...path, 'credential', 'static'];

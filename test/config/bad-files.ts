@@ -216,6 +216,11 @@ export const badFiles: readonly BadFile[] = [
     ],
   },
   {
+    name: 'an era that the transport does not have',
+    yaml: 'version: 1\nupstreams: { a: { sse: { url: "https://a.example" }, era: modern } }\n',
+    says: ['2:59: upstreams.a.era: the old HTTP+SSE transport knows no `modern` era; put the address under `http`'],
+  },
+  {
     name: 'headers that clash',
     yaml: 'version: 1\nupstreams:\n  a:\n    http:\n      url: https://a.example\n      headers: { Mcp-Session-Id: x, Authorization: { env: S }, X-Team: a, x-team: b }\n    credential: { static: { value: { env: S }, header: authorization } }\n',
     env: { S: 'a\nb' },
