@@ -12,6 +12,12 @@ interface Where {
   readonly config?: string;
 }
 
+function secondsOf(expires: string): number {
+  const days = Number(expires);
+  if (!(days > 0 && days <= 3650)) throw new GatewayError('request.invalid', '`--expires` must be a number of days, at most 3650');
+  return Math.round(days * 86_400);
+}
+
 /** `castellan keys create|list|revoke`: API keys of service agents. */
 export function keysCommand({ app, output }: CommandContext): Command {
   const command = new Command('keys').description('API keys of service agents');
@@ -24,11 +30,10 @@ export function keysCommand({ app, output }: CommandContext): Command {
   sub('create <name>', 'make a key; it is shown once')
     .option('--group <name...>', 'groups that policy sees', [])
     .option('--scope <name...>', 'scopes that policy sees', [])
-    .requiredOption('--expires <days>', 'days until it expires; the configuration says how many at most')
-    .action(async (name: string, options: Where & { group: string[]; scope: string[]; expires: string }) => {
-      const days = Number(options.expires);
-      if (!(days > 0 && days <= 3650)) throw new GatewayError('request.invalid', '`--expires` must be a number of days, at most 3650');
-      const request: KeyRequest = { name, groups: options.group, scopes: options.scope, expires_in_s: Math.round(days * 86_400) };
+    .option('--expires <days>', 'days until it expires; the configuration says how many at most, and how many without this')
+    .action(async (name: string, options: Where & { group: string[]; scope: string[]; expires?: string }) => {
+      const life = options.expires === undefined ? {} : { expires_in_s: secondsOf(options.expires) };
+      const request: KeyRequest = { name, groups: options.group, scopes: options.scope, ...life };
       const made = await reach(
         options,
         (keys) => keys.create(request),

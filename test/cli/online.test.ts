@@ -158,7 +158,7 @@ test('keys through the gateway: made once shown, listed without the secret, revo
 
 test('keys without a login: straight in the database of a configuration, which is how the first one is made', async () => {
   const offline = ['--config', gateway.configPath];
-  const { code, stdout } = await castellan(['keys', 'create', 'first', '--group', 'engineering', '--expires', '1', ...offline]);
+  const { code, stdout } = await castellan(['keys', 'create', 'first', '--group', 'engineering', ...offline]);
   const [key, , note] = stdout.split('\n');
   assert.equal(code, 0);
   assert.match(note ?? '', /^key `key_[\w-]+` for `first`; it is not shown again$/);
@@ -167,6 +167,8 @@ test('keys without a login: straight in the database of a configuration, which i
     (one) => one.name === 'first',
   );
   assert.deepEqual([row?.groups, row?.revokedAtMs], [['engineering'], null]);
+  const lifeDays = ((row?.expiresAtMs ?? 0) - Date.now()) / 86_400_000;
+  assert.ok(lifeDays > 0 && lifeDays <= 30, 'without a life of its own it gets the configured one');
   assert.equal((await castellan(['keys', 'revoke', row?.id ?? '', ...offline])).code, 0);
   const gone = await castellan(['keys', 'revoke', 'none', ...offline]);
   assert.deepEqual([gone.code, /\(not_found\)\n$/.test(gone.stderr)], [exitCodes.failed, true]);
