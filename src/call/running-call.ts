@@ -4,7 +4,6 @@ import type { UpstreamReply } from '../upstream/types.ts';
 import type { AgentChannel } from './call.ts';
 import type { MessageLane } from './messages.ts';
 import { logLevels, type LogLevel } from './modern-meta.ts';
-import type { RpcId } from './rpc.ts';
 
 /** Who waits for a call at the moment, and what it wants to hear meanwhile. */
 export interface Attendance {
@@ -76,23 +75,20 @@ export class RunningCall implements AgentChannel {
 
   send(message: JsonObject): boolean {
     const { id, method, params } = message;
-    if (id !== undefined && typeof method === 'string') {
-      this.#questions.set(nameOf(id), params === undefined ? { method } : { method, params });
+    if (typeof id === 'string' && typeof method === 'string') {
+      this.#questions.set(id, params === undefined ? { method } : { method, params });
       this.#wake?.();
       return true;
     }
     if (method === 'notifications/cancelled') {
-      if (isJsonObject(params)) this.#questions.delete(nameOf(params['requestId']));
+      const asked = isJsonObject(params) ? params['requestId'] : undefined;
+      if (typeof asked === 'string') this.#questions.delete(asked);
       return true;
     }
     const attendance = this.#attendance;
     const shown = attendance === undefined ? undefined : asWanted(message, attendance);
     return shown !== undefined && attendance?.channel.send(shown) === true;
   }
-}
-
-function nameOf(id: Json | undefined): string {
-  return String(id);
 }
 
 /** The message as this agent wants it, `undefined` where it does not. */

@@ -5,6 +5,9 @@ import type { JsonObject } from '../model/json.ts';
 /** What is unsent toward one slow reader before its connection is closed; it may resume by event id. */
 const maxUnsentBytes = 1024 * 1024;
 
+/** How long a reader should wait before it comes back for the rest. */
+export const retryMs = 1000;
+
 interface KeptEvent {
   readonly number: number;
   readonly text: string;
@@ -117,7 +120,10 @@ export class EventStream implements AgentChannel {
     }
     const number = this.#next++;
     // JSON has no raw line breaks, so one data line carries it; nothing of an upstream's framing survives.
-    const text = json === '' ? `id: ${this.id}_${number}\ndata: \n\n` : `event: message\nid: ${this.id}_${number}\ndata: ${json}\n\n`;
+    const text =
+      json === ''
+        ? `id: ${this.id}_${number}\nretry: ${retryMs}\ndata: \n\n`
+        : `event: message\nid: ${this.id}_${number}\ndata: ${json}\n\n`;
     this.#kept.push({ number, text });
     this.#keptBytes += text.length;
     while (this.#keptBytes > this.#options.maxKeptBytes && this.#kept.length > 1) this.#keptBytes -= this.#kept.shift()?.text.length ?? 0;

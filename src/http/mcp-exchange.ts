@@ -38,7 +38,14 @@ export interface Exchange {
 export const quietMs = 15_000;
 
 /** Sends one JSON-RPC message, as JSON or, where the client prefers that, as a stream of one event. */
-export function sendJson(response: Response, status: number, text: string, plain: boolean, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: Response,
+  status: number,
+  text: string,
+  plain: boolean,
+  headers: Record<string, string> = {},
+  retryMs?: number,
+): void {
   if (response.destroyed) return;
   if (plain || status !== 200) {
     response.writeHead(status, {
@@ -50,7 +57,7 @@ export function sendJson(response: Response, status: number, text: string, plain
     response.end(text);
   } else {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', ...headers });
-    response.end(`event: message\ndata: ${text}\n\n`);
+    response.end(`${retryMs === undefined ? '' : `retry: ${retryMs}\n`}event: message\ndata: ${text}\n\n`);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Incoming } from '../call/pipeline.ts';
 import type { RpcMessage, RpcRequest } from '../call/rpc.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
-import { parseEventId, type EventStream } from './event-stream.ts';
+import { parseEventId, retryMs, type EventStream } from './event-stream.ts';
 import { accepts, header, objectOr, quietMs, sendJson, type Exchange, type McpEndpointPorts } from './mcp-exchange.ts';
 import type { LiveSession } from './session-book.ts';
 
@@ -74,7 +74,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, live: LiveSes
   const startedMs = performance.now();
   const text = JSON.stringify({ jsonrpc: '2.0', id: message.id, ...reply });
   if (stream !== undefined) stream.finish(text, ports.now());
-  else sendJson(response, 200, text, accepts(request).json && !accepts(request).streamFirst);
+  else sendJson(response, 200, text, accepts(request).json && !accepts(request).streamFirst, {}, retryMs);
   ports.stage('reply', performance.now() - startedMs);
 }
 

@@ -19,7 +19,7 @@ export interface UpstreamParts {
   readonly ports: UpstreamPorts;
   readonly timing: UpstreamTiming;
   readonly groups: ProcessGroups;
-  onEntry(entry: CatalogueEntry, changed: readonly ListKind[]): void;
+  onEntry(entry: CatalogueEntry, changed: readonly ListKind[], announced: readonly ListKind[]): void;
 }
 
 /**
@@ -41,6 +41,8 @@ export class Upstream {
   /** Changes that the upstream announced, and how many of them the entry is known to have. */
   #changes = 0;
   #changesRead = 0;
+  /** Lists that the upstream said have changed: agents hear so once they were read, also where no difference is seen. */
+  readonly #announced = new Set<ListKind>();
   #dueAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -52,8 +54,9 @@ export class Upstream {
     this.#status = { name: parts.options.name, state: 'connecting', since: Date.now() };
     this.#transport = transportOf(parts.options, parts.ports, parts.timing, parts.groups, {
       onMessage: undefined,
-      onListChanged: () => {
+      onListChanged: (kind) => {
         this.#changes++;
+        this.#announced.add(kind);
         this.#refreshSoon();
       },
       onReopened: () => this.#refreshSoon(),
@@ -184,7 +187,9 @@ export class Upstream {
     const before = this.#entry;
     const entry = await buildEntry(this.#options, listing, before, this.#parts.ports);
     this.#entry = entry;
-    if (!this.#closed) this.#parts.onEntry(entry, changedKinds(before, entry));
+    const announced = [...this.#announced];
+    this.#announced.clear();
+    if (!this.#closed) this.#parts.onEntry(entry, changedKinds(before, entry), announced);
   }
 
   #setStatus(status: UpstreamStatus): void {

@@ -114,23 +114,23 @@ class AllUpstreams implements Upstreams {
       ports: this.#ports,
       timing: { ...defaultTiming, ...this.#ports.timing },
       groups: this.#groups,
-      onEntry: (entry, changed) => {
-        if (this.#upstreams.get(options.name) === upstream) this.#take(entry, changed);
+      onEntry: (entry, changed, announced) => {
+        if (this.#upstreams.get(options.name) === upstream) this.#take(entry, changed, announced);
       },
     });
     return upstream;
   }
 
-  #take(entry: CatalogueEntry, changed: readonly ListKind[]): void {
+  #take(entry: CatalogueEntry, changed: readonly ListKind[], announced: readonly ListKind[]): void {
+    const heard = [...new Set([...changed, ...announced])];
     // Whoever keeps something per revision need not build it again for a list that is as it was.
     const before = this.#catalogue.upstreams.get(entry.name);
     const isSame =
       changed.length === 0 &&
       isDeepStrictEqual(before?.problems, entry.problems) &&
       isDeepStrictEqual(before?.instructions, entry.instructions);
-    if (isSame) return;
-    const touched = this.#swap();
-    if (changed.length > 0) this.#tell(entry.name, changed);
+    const touched = isSame ? [] : this.#swap();
+    if (heard.length > 0) this.#tell(entry.name, heard);
     for (const name of touched) if (name !== entry.name) this.#tell(name, ['tools']);
   }
 

@@ -37,12 +37,15 @@ export function tally(results: Results): string {
   return `${count('SUCCESS')} passed ${count('FAILURE')} failed`;
 }
 
-/** In words, each check that did not end as it did directly. */
-export function differences(direct: Results, through: Results): readonly string[] {
+/** How well a check ended; what is only told (`INFO`, `SKIPPED`, not made at all) is neither good nor bad. */
+const rank = (status: string | undefined): number => (status === 'SUCCESS' ? 3 : status === 'WARNING' ? 1 : status === 'FAILURE' ? 0 : 2);
+
+/** In words, each check that ended worse through the gateway than directly. */
+export function worse(direct: Results, through: Results): readonly string[] {
   const words: string[] = [];
   for (const key of new Set([...direct.keys(), ...through.keys()])) {
     const [before, after] = [direct.get(key), through.get(key)];
-    if (before?.status === after?.status) continue;
+    if (rank(after?.status) >= rank(before?.status)) continue;
     const why = after?.message === undefined ? '' : `: ${after.message}`;
     words.push(`${key}: direct ${before?.status ?? 'not made'}, gateway ${after?.status ?? 'not made'}${why}`);
   }

@@ -1,6 +1,6 @@
 /**
- * MCP conformance, direct and through the gateway: `npm run test:conformance`. The gateway passes when no check of a suite ends differently
- * than without it. Needs Go, for the server that the suites were written against.
+ * MCP conformance, direct and through the gateway: `npm run test:conformance`. The gateway passes when no check of a suite ends worse than
+ * without it. Needs Go, for the server that the suites were written against.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installEverythingServer, startEverythingServer } from './everything-server.ts';
 import { startGateway } from './gateway.ts';
-import { differences, readResults, tally, type Results } from './results.ts';
+import { worse, readResults, tally, type Results } from './results.ts';
 import { suites, type Suite } from './suites.ts';
 
 const suiteLimitMs = 300_000;
@@ -41,7 +41,7 @@ async function compare(suite: Suite, program: string): Promise<boolean> {
     try {
       const through = await runSuite(suite, gateway.url);
       console.log(`${suite.name}: direct ${tally(direct)} | gateway ${tally(through)}`);
-      const different = differences(direct, through);
+      const different = worse(direct, through);
       for (const words of different) console.log(`  ${words}`);
       if (different.length > 0 && gateway.tail() !== '') console.log(`  the gateway's log:\n${gateway.tail()}`);
       return different.length === 0 && [...direct.values()].some((check) => check.status === 'SUCCESS');

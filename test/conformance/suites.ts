@@ -26,4 +26,16 @@ export const suites: readonly Suite[] = [
     args: ['server', '--suite', 'all'],
     serverArgs: ['-stateless=false'],
   },
+  {
+    name: '0.2.0-alpha.12 2025-11-25',
+    program: programOf('conformance-next'),
+    args: ['server', '--requirements', '2025-11-25'],
+    serverArgs: ['-stateless=false'],
+  },
+  {
+    name: '0.2.0-alpha.12 2026-07-28',
+    program: programOf('conformance-next'),
+    args: ['server', '--requirements', '2026-07-28'],
+    serverArgs: [],
+  },
 ];

@@ -82,7 +82,7 @@ test('a primed stream begins with an empty event that can be resumed from', asyn
   const reader = await connection();
   stream.attach(reader.response, {});
   await soon();
-  assert.equal(reader.text(), 'id: s1_0\ndata: \n\n');
+  assert.equal(reader.text(), 'id: s1_0\nretry: 1000\ndata: \n\n');
   stream.end(1);
 });
 
