@@ -2,12 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import type { ReplayTools, TrafficSource } from '../cli/replay-tools.ts';
 import { loadConfig } from '../config/load.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
+import type { RecordedDecision, RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
 import { Opa } from '../rego/opa.ts';
 import { RecordedFile } from '../replay/recorded-file.ts';
 import { replayFaithfully } from '../replay/faithful.ts';
 import { replay } from '../replay/replay.ts';
+import { explain } from '../workshop/explain.ts';
 import { openCandidate, replayBuiltins } from './candidate.ts';
+import { withRecorded } from './recorded.ts';
 
 /** The commands over decisions on record. */
 export const replayTools: ReplayTools = {
@@ -17,7 +19,8 @@ export const replayTools: ReplayTools = {
       const base = request.base ?? policy;
       const { candidate, inForce } = await withOpa(async (opa) => ({
         candidate: await openCandidate(opa, request.against, folder),
-        inForce: base === undefined ? undefined : await openCandidate(opa, base, folder),
+        // Its speed beside its own would say nothing.
+        inForce: base === undefined || base === request.against ? undefined : await openCandidate(opa, base, folder),
       }));
       const options = {
         recorded,
@@ -30,6 +33,12 @@ export const replayTools: ReplayTools = {
       };
       return request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options);
     }),
+  explain: async ({ traffic, decision, policy: named }) =>
+    withTraffic(traffic, async ({ recorded, filter, policy = 'policies' }) => {
+      const inputJson = inputOf(decision, await recorded.ofCall(filter.tenant, decision));
+      const source = await withOpa(async (opa) => (await openCandidate(opa, named ?? policy, policy)).source);
+      return withOpa(async (opa) => explain(opa, { inputJson, files: source.files }));
+    }),
   async write(path, content) {
     try {
       await writeFile(path, content);
@@ -38,6 +47,16 @@ export const replayTools: ReplayTools = {
     }
   },
 };
+
+/** The input of the call's last decision that was not of its result. @throws GatewayError `not_found`, `request.invalid` where the input is gone */
+function inputOf(call: string, decisions: readonly RecordedDecision[]): string {
+  const found = decisions.findLast(({ entry }) => entry === 'gateway/call' || entry === 'gateway/message') ?? decisions.at(-1);
+  if (found === undefined) throw new GatewayError('not_found', `there is no decision \`${call}\` on record; give the id of a call`);
+  const { input } = found;
+  if (input.state === 'kept') return input.json;
+  const why = input.state === 'masked' ? 'masked' : input.why.replaceAll('_', ' ');
+  throw new GatewayError('request.invalid', `the input of \`${call}\` is ${why}; give one like it with \`--input\``);
+}
 
 /** Decisions on record, and what is known about where they come from. */
 export interface Traffic {
@@ -59,7 +78,14 @@ export async function withTraffic<T>(source: TrafficSource, work: (traffic: Traf
     return work({ recorded, filter: { tenant: '', ...window }, policy: undefined, historyWindowMs: head.history_window_ms });
   }
   const { config } = loadConfig(configPath ?? 'castellan.yaml', env);
-  throw new GatewayError('request.invalid', `the inputs of \`${config.tenant}\` are not kept; give an export with \`--from\``);
+  return withRecorded(config, (recorded) =>
+    work({
+      recorded,
+      filter: { tenant: config.tenant, ...window },
+      policy: config.policy.bundle ?? config.policy.path,
+      historyWindowMs: config.limits.history_window_s * 1000,
+    }),
+  );
 }
 
 /** Starts OPA for as long as `work` takes. */

@@ -3,22 +3,38 @@ import { GatewayError } from '../model/errors.ts';
 import { explanationText } from '../workshop/explain-text.ts';
 import type { CommandContext } from './program.ts';
 
+interface Options {
+  readonly input?: string;
+  readonly policy?: string;
+  readonly config?: string;
+  readonly from?: string;
+}
+
 /** `castellan policy explain`: which rules fired on an input, and what was false in those that did not. */
-export function addExplainCommand(policy: Command, { app, output }: CommandContext): void {
+export function addExplainCommand(policy: Command, context: CommandContext): void {
   policy
     .command('explain')
     .description('say which rules fired on an input, and the first expression that was false in each that did not')
-    .argument('[decision]', 'a recorded decision')
+    .argument('[decision]', 'a recorded decision: the id of its call')
     .option('--input <file>', 'the input document, JSON; `-` is standard input')
-    .option('--policy <folder>', 'the rules', 'policies')
-    .action(async (decision: string | undefined, { input, policy: folder }: { input?: string; policy: string }) => {
-      if (input === undefined) throw new GatewayError('request.invalid', missing(decision));
-      const explanation = await app.analysis.explain({ policy: folder, inputFile: input });
-      output.answer(explanation, () => explanationText(explanation, folder.replace(/\/+$/, '')));
-    });
+    .option('--config <file>', 'find the decision in the database of this configuration')
+    .option('--from <export>', 'find the decision in a file that `castellan audit export --for-replay` wrote')
+    .option('--policy <folder>', 'the rules; for a decision also a bundle or a Git revision; default: those of `--config`, else `policies`')
+    .action(async (decision: string | undefined, options: Options) => explain(context, decision, options));
 }
 
-function missing(decision: string | undefined): string {
-  if (decision === undefined) return 'nothing to explain; give an input document with `--input`';
-  return `the audit record of \`${decision}\` holds the digest of its input, not the input; give the input with \`--input\``;
+async function explain({ app, output }: CommandContext, decision: string | undefined, options: Options): Promise<void> {
+  const { input, policy, config, from } = options;
+  const show = (explanation: Parameters<typeof explanationText>[0], folder: string): void =>
+    output.answer(explanation, () => explanationText(explanation, folder.replace(/\/+$/, '')));
+  if (input !== undefined) {
+    const folder = policy ?? 'policies';
+    show(await app.analysis.explain({ policy: folder, inputFile: input }), folder);
+    return;
+  }
+  if (decision === undefined) throw new GatewayError('request.invalid', 'nothing to explain; give an input document with `--input`');
+  if ((config === undefined) === (from === undefined))
+    throw new GatewayError('request.invalid', `say where \`${decision}\` is on record: give \`--config\` or \`--from\``);
+  const traffic = { ...(config === undefined ? {} : { configPath: config }), ...(from === undefined ? {} : { from }), env: process.env };
+  show(await app.replay.explain({ traffic, decision, ...(policy === undefined ? {} : { policy }) }), policy ?? 'policies');
 }

@@ -1,5 +1,6 @@
 import type { Progress } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/report.ts';
+import type { Explanation } from '../workshop/explain.ts';
 import type { Environment } from './application.ts';
 
 /** Where recorded decisions come from: the database of a configuration, or a file that was exported from one. */
@@ -16,6 +17,8 @@ export interface TrafficSource {
 export interface ReplayTools {
   /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   replay(options: ReplayRequest): Promise<ReplayReport>;
+  /** A recorded decision, under the policy in force or another: a folder, a bundle or a Git revision. @throws GatewayError `not_found`, `request.invalid` */
+  explain(options: { readonly traffic: TrafficSource; readonly decision: string; readonly policy?: string }): Promise<Explanation>;
   /** @throws GatewayError `request.invalid` where it cannot be written */
   write(path: string, text: string): Promise<void>;
 }

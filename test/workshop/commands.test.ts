@@ -45,10 +45,10 @@ test('explain tells what fired and what was false', async () => {
   assert.deepEqual([explained.decision.effect, explained.fired.map((one) => one.rule)], ['allow', ['access/tool_grant']]);
 });
 
-test('explain says plainly that a recorded decision has no input to explain', async () => {
+test('explain asks where a recorded decision is on record', async () => {
   const { code, stderr } = await policy('explain', 'dec_123');
   assert.equal(code, 2);
-  assert.match(stderr, /holds the digest of its input, not the input; give the input with `--input`/);
+  assert.match(stderr, /say where `dec_123` is on record: give `--config` or `--from`/);
 });
 
 test('matrix takes roles from a file and writes a page', async () => {
