@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { gunzipSync } from 'node:zlib';
+import { describe, it, before } from 'node:test';
+import { AwsClient } from 'aws4fetch';
+import { freePort } from '../../src/demo/demo-setup.ts';
+import { buildGo, installGo, startProgram, withoutGo, type RunningProgram } from '../support/go-program.ts';
+import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
+import { startRecordingUpstream } from '../support/recording-upstream.ts';
+
+// The first time both are compiled.
+const buildTime = { timeout: 600_000 };
+
+async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await done()); tries++) {
+    assert.ok(tries < 400, `${what} did not come`);
+    await new Promise((wake) => setTimeout(wake, 25));
+  }
+}
+
+describe('real receivers', { skip: withoutGo, timeout: 600_000 }, () => {
+  let receiverPath: string;
+  let storePath: string;
+  before(() => {
+    receiverPath = buildGo(new URL('../otlp-receiver/', import.meta.url).pathname, 'otlp-receiver');
+    storePath = installGo('github.com/johannesboyne/gofakes3/cmd/gofakes3', 'v1.2.0');
+  }, buildTime);
+
+  it("the OpenTelemetry Collector's receiver gets every record as a log, across restarts of either side", async () => {
+    const port = await freePort();
+    const listening = async (): Promise<RunningProgram> => {
+      const program = startProgram(receiverPath, [`127.0.0.1:${port}`]);
+      await program.line((line) => line === `127.0.0.1:${port}`);
+      return program;
+    };
+    const upstream = await startRecordingUpstream();
+    const programs = [await listening()];
+    const fixture = await startGatewayFixture({
+      upstreams: `  files: { http: { url: "${upstream.url}" } }`,
+      extra: `audit: { sinks: [{ name: collector, gather_ms: 20, otlp: { url: "http://127.0.0.1:${port}" } }] }`,
+    });
+    const taken = (): Map<number, LogRecord> =>
+      new Map(programs.flatMap(({ lines }) => lines.flatMap(logRecords)).map((one) => [attribute(one, 'castellan.audit.seq'), one]));
+    try {
+      const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+      for (let count = 0; count < 10; count++) await agent.request('ping');
+      await until('the first records', () => taken().size > 10);
+      await programs[0]!.stop();
+      for (let count = 0; count < 10; count++) await agent.request('ping');
+      await fixture.restart();
+      programs.push(await listening());
+      const records = await fixture.records();
+      await until('every record', () => records.every(({ seq }) => taken().has(seq)));
+      for (const { seq, record } of records) {
+        const one = taken().get(seq)!;
+        assert.deepEqual(JSON.parse(one.body.stringValue), record);
+        assert.equal(one.timeUnixNano, `${Date.parse(record.at)}000000`);
+      }
+    } finally {
+      await fixture.close();
+      await upstream.close();
+      for (const program of programs) await program.stop();
+    }
+  });
+
+  it('an S3-compatible store has every record in objects named by time and number', async () => {
+    const port = await freePort();
+    const endpoint = `http://127.0.0.1:${port}`;
+    process.env['TEST_S3_ID'] = 'id';
+    process.env['TEST_S3_KEY'] = 'key';
+    const store = startProgram(storePath, ['-backend', 'memory', '-initialbucket', 'audit', '-host', `127.0.0.1:${port}`]);
+    const client = new AwsClient({ accessKeyId: 'id', secretAccessKey: 'key', service: 's3', region: 'eu-central-1' });
+    const get = async (path: string): Promise<Buffer> => Buffer.from(await (await client.fetch(`${endpoint}/audit${path}`)).arrayBuffer());
+    await until('the store', () =>
+      fetch(endpoint).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const upstream = await startRecordingUpstream();
+    const fixture = await startGatewayFixture({
+      upstreams: `  files: { http: { url: "${upstream.url}" } }`,
+      extra: `audit:
+  sinks:
+    - name: archive
+      gather_ms: 50
+      s3: { endpoint: "${endpoint}", bucket: audit, region: eu-central-1, prefix: logs/main, access_key_id: { env: TEST_S3_ID }, secret_access_key: { env: TEST_S3_KEY } }
+`,
+    });
+    try {
+      const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+      for (let count = 0; count < 10; count++) await agent.request('ping');
+      const records = await fixture.records();
+      const kept = async (): Promise<Map<number, unknown>> => {
+        const listing = (await get('/?list-type=2&prefix=logs%2Fmain%2F')).toString('utf8');
+        const keys = [...listing.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key);
+        for (const key of keys) assert.match(key, /^logs\/main\/\d{4}\/\d\d\/\d\d\/\d\d\/\d{12}-\d{12}\.jsonl\.gz$/);
+        const objects = await Promise.all(keys.map(async (key) => gunzipSync(await get(`/${key}`)).toString('utf8')));
+        const lines = objects
+          .flatMap((text) => text.trimEnd().split('\n'))
+          .map((line) => JSON.parse(line) as { seq: number; record: unknown });
+        return new Map(lines.map(({ seq, record }) => [seq, record]));
+      };
+      await until('every record', async () => {
+        const found = await kept();
+        return records.every(({ seq }) => found.has(seq));
+      });
+      const found = await kept();
+      for (const { seq, record } of records) assert.deepEqual(found.get(seq), record);
+    } finally {
+      await fixture.close();
+      await upstream.close();
+      await store.stop();
+    }
+  });
+});
+
+interface LogRecord {
+  readonly timeUnixNano: string;
+  readonly body: { readonly stringValue: string };
+  readonly attributes: readonly { readonly key: string; readonly value: { readonly intValue?: string } }[];
+}
+
+function logRecords(line: string): LogRecord[] {
+  if (!line.startsWith('{"resourceLogs"')) return [];
+  const { resourceLogs } = JSON.parse(line) as { resourceLogs: { scopeLogs: { logRecords: LogRecord[] }[] }[] };
+  return resourceLogs.flatMap(({ scopeLogs }) => scopeLogs.flatMap((scope) => scope.logRecords));
+}
+
+function attribute({ attributes }: LogRecord, key: string): number {
+  return Number(attributes.find((one) => one.key === key)?.value.intValue);
+}
