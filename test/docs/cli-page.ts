@@ -32,7 +32,7 @@ ended. \`SIGHUP\` reads configuration and policy again. The log is on standard o
   login: `Finds the issuer through the gateway's metadata (RFC 9728). Without \`--device\`: authorization code with PKCE on a loopback port. The tokens are kept in
 \`$XDG_CONFIG_HOME/castellan/credentials.json\` (default \`~/.config\`), for its owner only, and renewed with the refresh token. Needs \`admin.login\` in the
 gateway's configuration.`,
-  'keys create': `With \`--config\` it needs no running gateway and no sign-in: that is how the first key is made. \`api_keys.max_lifetime_days\` bounds its life. The key is shown
+  'keys create': `With \`--config\` it needs no running gateway and no sign-in: that is how the first key is made. \`api_keys.max_lifetime_days\` bounds its life, \`api_keys.default_lifetime_days\` is what it is without \`--expires\`. The key is shown
 once and stored as a hash.`,
   'approvals approve': `Role \`approver\`, one of the groups that the rule names, and not the person who asked (unless the rule allows it).`,
   'audit verify': `Prints the head as \`seq:hash\`; note it elsewhere and give it back later with \`--head\`. Exit code 1 where the chain is broken. See
