@@ -29,6 +29,9 @@ ended. \`SIGHUP\` reads configuration and policy again. The log is on standard o
   'policy check': `A fault is shown with its line. Schemas are those in \`schemas/\` of the policy folder, capabilities its \`capabilities.json\`.`,
   'policy test': `The tests' report and the exit codes are those of \`opa test\`: 0, 1 when something does not compile, 2 when a test fails.`,
   'policy build': `Writes the module, its data, and \`release.json\` with digest and Git commit (\`local\` outside Git).`,
+  lock: `Asks the servers of the configuration; no gateway need run. Exit code 1 where \`--diff\` or \`--check\` find a change, 4 where a server does not answer. See
+[tool integrity](../operations/tool-integrity.md).`,
+  catalogue: `Roles \`auditor\` and \`operator\`. Text of the servers is shown with everything that is invisible escaped.`,
   login: `Finds the issuer through the gateway's metadata (RFC 9728). Without \`--device\`: authorization code with PKCE on a loopback port. The tokens are kept in
 \`$XDG_CONFIG_HOME/castellan/credentials.json\` (default \`~/.config\`), for its owner only, and renewed with the refresh token. Needs \`admin.login\` in the
 gateway's configuration.`,

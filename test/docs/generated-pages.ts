@@ -1,4 +1,5 @@
 import { cliPage } from './cli-page.ts';
+import { scanPage } from './scan-page.ts';
 import { decisionPage, inputPage } from './schema-pages.ts';
 
 /** The pages that are made from code and schemas, by path. */
@@ -6,4 +7,5 @@ export const generatedPages: Readonly<Record<string, () => string>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/policy-input.md': inputPage,
   'docs/reference/policy-decision.md': decisionPage,
+  'docs/reference/definition-scan.md': scanPage,
 };
