@@ -3,11 +3,13 @@ import { asGatewayError, GatewayError } from '../model/errors.ts';
 import type { Application } from './application.ts';
 import { approvalsCommand } from './approvals.ts';
 import { auditCommand } from './audit.ts';
+import { catalogueCommand } from './catalogue.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { exitCodes, exitHelp } from './exit-codes.ts';
 import { initCommand } from './init.ts';
 import { keysCommand } from './keys.ts';
+import { lockCommand } from './lock.ts';
 import { loginCommand } from './login.ts';
 import { Output } from './output.ts';
 import { policyCommand } from './policy.ts';
@@ -28,6 +30,8 @@ const commands = [
   serveCommand,
   checkCommand,
   policyCommand,
+  lockCommand,
+  catalogueCommand,
   initCommand,
   loginCommand,
   keysCommand,
