@@ -38,6 +38,7 @@ answer(golden) := result if {
 		with data.flow as object.get(changes, "flow", data.flow)
 		with data.privacy as object.get(changes, "privacy", data.privacy)
 		with data.messages as object.get(changes, "messages", data.messages)
+		with data.links as object.get(changes, "links", data.links)
 		with data.limits as object.get(changes, "limits", data.limits)
 		with data.audit as object.get(changes, "audit", data.audit)
 }
