@@ -13,7 +13,7 @@ import { servedBuiltins } from '../rego/served-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
 import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
-import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
+import type { KeptRelease, ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 import { compareTests, type InterpretedTest } from '../workshop/two-engines.ts';
 import { engineTools } from './engine-tools.ts';
 import { RuleTimer } from './time-rule.ts';
@@ -83,11 +83,12 @@ export interface ReleaseOptions {
   readonly config: PolicyConfig;
   readonly compiler: Compiler;
   readonly onEvent: (event: ReleaseEvent) => void;
+  readonly keep?: (release: KeptRelease) => void;
   readonly onWorkerEnd: (end: { readonly reason: string; readonly message: string }) => void;
 }
 
 /** The release manager over the configured folder: OPA compiles and tests, the WASM engine evaluates. */
-export async function openReleases({ config, compiler, onEvent, onWorkerEnd }: ReleaseOptions): Promise<ReleaseManager> {
+export async function openReleases({ config, compiler, onEvent, keep, onWorkerEnd }: ReleaseOptions): Promise<ReleaseManager> {
   const { bundle } = config;
   const folders = { policy: bundle ?? config.path, tests: config.tests };
   const ruleTimer = new RuleTimer();
@@ -116,6 +117,7 @@ export async function openReleases({ config, compiler, onEvent, onWorkerEnd }: R
     cacheDir: config.cache_dir,
     watch: config.watch,
     onEvent,
+    keep,
   });
   return {
     current: () => manager.current(),

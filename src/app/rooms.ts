@@ -16,10 +16,11 @@ import { SessionBook } from '../http/session-book.ts';
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { TenantId } from '../model/ids.ts';
 import type { ApiKeyBook, Db } from '../model/ports.ts';
-import type { ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
+import type { KeptRelease, ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 import { createApiKeyBook } from '../store/api-keys.ts';
 import { openDb } from '../store/open.ts';
-import { createReleases, type Releases } from '../store/releases.ts';
+import { createReleaseModules } from '../store/release-modules.ts';
+import { createReleases } from '../store/releases.ts';
 import { createToolPins } from '../store/tool-pins.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
@@ -75,7 +76,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   const audit = opened(await openAuditLog(auditStore(config, inputKeys)), (one) => one.close());
   const keys = createApiKeyBook(db);
   const compiler = opened(new Compiler(), (one) => one.close());
-  const releases = opened(await openPolicy(config, compiler, createReleases(db), audit, observation), (one) => one.close());
+  const releases = opened(await openPolicy(config, compiler, db, audit, observation), (one) => one.close());
   const approvals = createApprovalBook({ db, now: Date.now, maxPendingPerPrincipal: config.approvals.max_pending_per_identity });
   opened(approvals, (one) => Promise.resolve().then(() => one.close()));
   const pins = createToolPins({ db, tenant, now: Date.now });
@@ -146,12 +147,13 @@ export function systemRecord(tenant: string, code: string, message: string, deta
 async function openPolicy(
   config: Config,
   compiler: Compiler,
-  stored: Releases,
+  db: Db,
   audit: OpenAuditLog,
   observation: Observation,
 ): Promise<ReleaseManager> {
   const tenant = config.tenant as TenantId;
   const opened: { manager?: ReleaseManager } = {};
+  const [stored, modules] = [createReleases(db), createReleaseModules(db)];
   const note = (): void => {
     const current = opened.manager?.current();
     if (current === undefined) return;
@@ -162,7 +164,12 @@ async function openPolicy(
     observation.onRelease(event);
     note();
   };
-  opened.manager = await openReleases({ config: config.policy, compiler, onEvent, onWorkerEnd: observation.onWorkerEnd });
+  // Receipts decide anew with the very module: it is kept for as long as the database is.
+  const keep = ({ id, digest, build, built }: KeptRelease): void => {
+    const kept = { id, digest, build, entrypoints: Object.keys(built.entrypoints), wasm: built.wasm, data: built.data };
+    modules.keep(tenant, kept, Date.now()).catch((error: unknown) => observation.log.error('release.not_recorded', { error }));
+  };
+  opened.manager = await openReleases({ config: config.policy, compiler, onEvent, keep, onWorkerEnd: observation.onWorkerEnd });
   note();
   return opened.manager;
 }

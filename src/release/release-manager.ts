@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compileModule } from '../model/compile-module.ts';
 import { entrypoints, type Entrypoint } from '../model/decision.ts';
+import { buildDigest } from '../model/build-digest.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { ActiveRelease, InputReads } from '../model/ports.ts';
@@ -10,6 +11,7 @@ import { CulpritSearch } from './culprit.ts';
 import { gitCommit } from './git-commit.ts';
 import { readGoldenCases, type GoldenCase } from './golden-cases.ts';
 import { entrypointsOf, readPolicySource, type PolicySource } from './policy-source.ts';
+import { maskMattersBy } from './mask-proof.ts';
 import { prebuiltRelease } from './prebuilt.ts';
 import { ReleaseEngine } from './release-engine.ts';
 import { releaseId } from './release-id.ts';
@@ -144,6 +146,7 @@ class FolderReleases implements ReleaseManager {
         kind: 'activated',
         id: this.#inForce?.release.id ?? '',
         digest: source.digest,
+        build: this.#keep(),
         tookMs: performance.now() - began,
         isFromCache: cached !== undefined,
       });
@@ -198,6 +201,7 @@ class FolderReleases implements ReleaseManager {
       write: async (proofs: Readonly<Record<string, boolean>>) => this.#cache?.writeProofs(digest, proofs),
     };
     const resultMatters = partial && files && resultMattersBy(built, files, partial, kept);
+    const maskMatters = maskMattersBy(built, files, partial, kept);
     return {
       id: releaseId(digest, commit, bundle?.revision),
       digest,
@@ -206,6 +210,7 @@ class FolderReleases implements ReleaseManager {
       engine,
       reads: (entry: Entrypoint) => reads.get(entry) ?? null,
       ...(resultMatters === undefined ? {} : { resultMatters }),
+      maskMatters,
     };
   }
 
@@ -213,7 +218,7 @@ class FolderReleases implements ReleaseManager {
   #relabel(last: InForce, commit: string | null): void {
     const release = this.#release(last.built, last.engine, last.source, commit);
     this.#inForce = { ...last, release: { ...release, loadedAtMs: last.release.loadedAtMs } };
-    this.#tell({ kind: 'relabelled', id: release.id });
+    this.#tell({ kind: 'relabelled', id: release.id, digest: release.digest, build: this.#keep() });
   }
 
   async #refuse(thrown: unknown, source: PolicySource | undefined): Promise<void> {
@@ -232,7 +237,7 @@ class FolderReleases implements ReleaseManager {
       const { digest, commit, revision } = last;
       const bundle = revision === undefined ? {} : { bundle: { revision, entrypoints: [] } };
       await this.#activate(built, { digest: digest as Digest, testsDigest: 'sha256:' as Digest, ...bundle }, [], commit);
-      this.#tell({ kind: 'resumed', id: releaseId(digest, commit, revision), digest, because });
+      this.#tell({ kind: 'resumed', id: releaseId(digest, commit, revision), digest, build: this.#keep(), because });
     } catch (thrown) {
       this.#tell({ kind: 'refused', message: `the last good release cannot be resumed: ${String(thrown)}` });
     }
@@ -260,6 +265,15 @@ class FolderReleases implements ReleaseManager {
   #key(source: PolicySource): string {
     const parts = [cacheFormat, this.#options.compiler ?? '', source.digest, this.#options.test === undefined ? '' : source.testsDigest];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  }
+
+  /** Hands over what came into force, and names it. */
+  #keep(): Digest | '' {
+    if (this.#inForce === undefined) return '';
+    const { built, release } = this.#inForce;
+    const build = buildDigest(built.wasm, built.data);
+    this.#options.keep?.({ id: release.id, digest: release.digest, build, built });
+    return build;
   }
 
   #tell(event: ReleaseEvent): void {

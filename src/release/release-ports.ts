@@ -44,6 +44,8 @@ export interface ReleaseManagerOptions {
   readonly cacheDir?: string | undefined;
   readonly now?: (() => number) | undefined;
   readonly onEvent?: ((event: ReleaseEvent) => void) | undefined;
+  /** Told of each compiled policy as it comes into force, before the event: so that it can be kept. */
+  readonly keep?: ((release: KeptRelease) => void) | undefined;
   /** Whether a change of the folder is taken by itself; true when absent. */
   readonly watch?: boolean | undefined;
   /** Quiet time after a change before the folder is read; 100 when absent. */
@@ -54,11 +56,26 @@ export interface ReleaseManagerOptions {
   readonly retireIdleMs?: number | undefined;
 }
 
-/** What happened to the release: for the log, the audit and metrics. */
+/** A compiled policy under the id that decisions name. */
+export interface KeptRelease {
+  readonly id: string;
+  readonly digest: Digest;
+  readonly build: Digest;
+  readonly built: BuiltRelease;
+}
+
+/** What happened to the release: for the log, the audit and metrics. `build` is the `buildDigest` of what decides from then on. */
 export type ReleaseEvent =
-  | { readonly kind: 'activated'; readonly id: string; readonly digest: string; readonly tookMs: number; readonly isFromCache: boolean }
-  | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly because: string }
-  | { readonly kind: 'relabelled'; readonly id: string }
+  | {
+      readonly kind: 'activated';
+      readonly id: string;
+      readonly digest: string;
+      readonly build: string;
+      readonly tookMs: number;
+      readonly isFromCache: boolean;
+    }
+  | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly build: string; readonly because: string }
+  | { readonly kind: 'relabelled'; readonly id: string; readonly digest: string; readonly build: string }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'culprit'; readonly id: string; readonly rule: string; readonly fault: string; readonly message: string }
   | { readonly kind: 'unwatched'; readonly message: string };
