@@ -45,6 +45,8 @@ export function withheld(call: Call, decision: Decision): Answer {
  */
 export function failure(call: Call, error: GatewayError): Answer {
   const meta = { id: call.id, error: error.code };
+  // What the client lacks is told in the protocol's own words, so that it can find it there.
+  if (error.code === 'client.capability') return rpcError(error.code, error.message, meta, error.detail as JsonObject | undefined);
   if (!mayHaveRun(error)) return refuse(call, error.code, error.message, meta);
   const words = `${error.message}; it may have executed this call`;
   const known = { ...meta, may_have_run: true };
@@ -56,15 +58,18 @@ export function mayHaveRun(error: GatewayError): boolean {
   return error.detail?.['may_have_run'] === true;
 }
 
+/** Faults of the request as such: no tool ended with them. */
+const protocolErrors: ReadonlySet<GatewayError['code']> = new Set(['rpc.params', 'target.unknown', 'state.invalid']);
+
 function refuse(call: Call, code: GatewayError['code'], words: string, meta: JsonObject): Answer {
-  if (call.method === 'tools/call' && code !== 'rpc.params' && code !== 'target.unknown') {
+  if (call.method === 'tools/call' && !protocolErrors.has(code)) {
     return { result: { content: [{ type: 'text', text: words }], isError: true, _meta: { [metaKey]: meta } } };
   }
   return rpcError(code, words, meta);
 }
 
-function rpcError(code: GatewayError['code'], words: string, meta: JsonObject): Answer {
-  return { error: { code: new GatewayError(code, words).rpcCode, message: words, data: { [metaKey]: meta } } };
+function rpcError(code: GatewayError['code'], words: string, meta: JsonObject, more: JsonObject = {}): Answer {
+  return { error: { code: new GatewayError(code, words).rpcCode, message: words, data: { ...more, [metaKey]: meta } } };
 }
 
 function shownReasons(decision: Decision): JsonObject[] {
