@@ -2,13 +2,15 @@ import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
-import { HttpCall, type HttpState, type IdentifiedRequest } from './http-call.ts';
+import { HttpCall, type IdentifiedRequest } from './http-call.ts';
 import { HttpExchange, type ExchangeEvents } from './http-exchange.ts';
 import { HttpListener } from './http-listener.ts';
 import { SessionOpener, type OpeningChannel } from './http-opener.ts';
 import { httpOnce } from './http-once.ts';
+import { httpSession, noHandshake, type HttpSession } from './http-session.ts';
 import type { HttpTarget } from './http-target.ts';
 import { Inbox } from './inbox.ts';
+import { SessionMemory } from './session-memory.ts';
 import type { RequestOptions, UpstreamReply, UpstreamTiming } from './types.ts';
 import { answerText, notificationText, requestText, withProgressToken } from './wire.ts';
 
@@ -22,16 +24,9 @@ export interface HttpChannelParts {
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly retrySafe: RetrySafe;
+  readonly memory: SessionMemory;
   readonly events: ChannelEvents;
   readonly timing: UpstreamTiming;
-}
-
-/** An open session. Replaced whole when the session or the credential changes. */
-interface Session extends HttpState {
-  readonly handshake: Handshake;
-  readonly credential: readonly string[];
-  readonly postHeaders: string[];
-  readonly getHeaders: string[];
 }
 
 const deleteTimeoutMs = 2_000;
@@ -41,16 +36,17 @@ const deleteTimeoutMs = 2_000;
  * again, single-flight, however many calls notice it at once.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export class HttpChannel implements Channel, OpeningChannel<Session> {
+export class HttpChannel implements Channel, OpeningChannel<HttpSession> {
   readonly upstream: string;
   readonly inbox: Inbox;
   readonly #parts: HttpChannelParts;
-  readonly #calls = new Set<HttpCall<Session>>();
-  #session: Session | undefined;
-  #opening: Promise<Session> | undefined;
+  readonly #calls = new Set<HttpCall<HttpSession>>();
+  #session: HttpSession | undefined;
+  #opening: Promise<HttpSession> | undefined;
   #listener: HttpListener | undefined;
   #listens: boolean;
   #wasOpen = false;
+  #replays = 0;
   #closed = false;
   #lastId = 0;
 
@@ -75,11 +71,8 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
   request(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
     if (this.#closed) return Promise.reject(fault('upstream.unreachable', this.upstream, 'the session was closed'));
     if (options.signal?.aborted === true) return Promise.reject(fault('call.cancelled', this.upstream, 'cancelled before it was sent'));
-    return new Promise((resolve, reject) => {
-      const call = new HttpCall(this, message, options, resolve, reject);
-      this.#calls.add(call);
-      call.start();
-    });
+    const answered = this.#call(message, options);
+    return SessionMemory.concerns(message.method) ? this.#parts.memory.follow(message, answered) : answered;
   }
 
   async notify(message: OutgoingNotice): Promise<void> {
@@ -107,7 +100,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     await httpOnce(target.streams, { method: 'DELETE', path: target.path, headers: session.getHeaders }, deleteTimeoutMs);
   }
 
-  ready(): Session | Promise<Session> {
+  ready(): HttpSession | Promise<HttpSession> {
     const session = this.#session;
     if (session !== undefined) {
       const credential = this.#parts.credentials.peek();
@@ -118,7 +111,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     return this.#opening;
   }
 
-  lost(state: Session): void {
+  lost(state: HttpSession): void {
     if (this.#session?.sessionId !== state.sessionId) return;
     this.#session = undefined;
     this.inbox.forgetRequests();
@@ -126,7 +119,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     this.#parts.events.log({ level: 'info', event: 'session_lost', upstream: this.upstream });
   }
 
-  credentialRefused(state: Session): boolean {
+  credentialRefused(state: HttpSession): boolean {
     return this.#parts.credentials.refused(state.credential);
   }
 
@@ -134,7 +127,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     return ++this.#lastId;
   }
 
-  post(state: Session, request: IdentifiedRequest, events: ExchangeEvents, pool: 'calls' | 'streams' = 'calls'): HttpExchange {
+  post(state: HttpSession, request: IdentifiedRequest, events: ExchangeEvents, pool: 'calls' | 'streams' = 'calls'): HttpExchange {
     const { target, maxMessageBytes } = this.#parts;
     const { id, message, reports } = request;
     const body = requestText(id, message.method, reports ? withProgressToken(message.params, id) : message.params);
@@ -143,14 +136,14 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     return exchange;
   }
 
-  resume(state: Session, lastEventId: string, events: ExchangeEvents): HttpExchange {
+  resume(state: HttpSession, lastEventId: string, events: ExchangeEvents): HttpExchange {
     const { target, maxMessageBytes } = this.#parts;
     const exchange = new HttpExchange(events, maxMessageBytes);
     target.streams.dispatch({ path: target.path, method: 'GET', headers: [...state.getHeaders, 'last-event-id', lastEventId] }, exchange);
     return exchange;
   }
 
-  giveUp(_state: Session, id: number, why: string): void {
+  giveUp(_state: HttpSession, id: number, why: string): void {
     const text = notificationText('notifications/cancelled', { requestId: id, reason: why });
     this.#postNotice(text).catch((error: unknown) => this.#log('cancel_failed', error));
   }
@@ -163,15 +156,23 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     this.#parts.events.onUnreachable();
   }
 
-  settled(call: HttpCall<Session>): void {
+  settled(call: HttpCall<HttpSession>): void {
     this.#calls.delete(call);
+  }
+
+  #call(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
+    return new Promise((resolve, reject) => {
+      const call = new HttpCall(this, message, options, resolve, reject);
+      this.#calls.add(call);
+      call.start();
+    });
   }
 
   async #postNotice(body: string): Promise<void> {
     await this.#sendNotice(await this.ready(), body);
   }
 
-  async #sendNotice(session: Session, body: string): Promise<void> {
+  async #sendNotice(session: HttpSession, body: string): Promise<void> {
     const { target, timeoutMs } = this.#parts;
     const outcome = await httpOnce(target.streams, { method: 'POST', path: target.path, headers: session.postHeaders, body }, timeoutMs);
     if (outcome.kind === 'failure') throw fault('upstream.unreachable', this.upstream, outcome.failure.why, outcome.failure.cause);
@@ -179,7 +180,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     if (outcome.status >= 300) throw fault('upstream.protocol', this.upstream, `a notification was answered with status ${outcome.status}`);
   }
 
-  async #withCredential(session: Session): Promise<Session> {
+  async #withCredential(session: HttpSession): Promise<HttpSession> {
     const credential = await this.#parts.credentials.fetch();
     const renewed = this.#sessionOf(session.sessionId, session.handshake, credential);
     // The session may have been lost while the token was fetched; then the call goes on and is told so.
@@ -188,10 +189,10 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
   }
 
   /** `initialize`, then `notifications/initialized`. */
-  async #openSession(): Promise<Session> {
+  async #openSession(): Promise<HttpSession> {
     const { introduction, timeoutMs, events, credentials } = this.#parts;
     try {
-      const opener = new SessionOpener<Session>(this, async () => this.#bareSession(await credentials.fetch()));
+      const opener = new SessionOpener<HttpSession>(this, async () => this.#sessionOf(undefined, noHandshake, await credentials.fetch()));
       const { handshake, sessionId, bare } = await opener.open(introduction, timeoutMs);
       const session = this.#sessionOf(sessionId, handshake, bare.credential);
       await this.#sendNotice(session, notificationText('notifications/initialized', undefined));
@@ -199,6 +200,7 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
       this.#session = session;
       if (this.#listens) this.#startListener();
       if (this.#wasOpen) events.onReopened();
+      this.#replay();
       this.#wasOpen = true;
       return session;
     } catch (error) {
@@ -208,17 +210,24 @@ export class HttpChannel implements Channel, OpeningChannel<Session> {
     }
   }
 
-  #bareSession(credential: readonly string[]): Session {
-    return this.#sessionOf(undefined, { protocolVersion: '', serverInfo: {}, capabilities: {}, instructions: undefined }, credential);
+  #sessionOf(sessionId: string | undefined, handshake: Handshake, credential: readonly string[]): HttpSession {
+    return httpSession(sessionId, handshake, credential, this.#parts.target.headers);
   }
 
-  #sessionOf(sessionId: string | undefined, handshake: Handshake, credential: readonly string[]): Session {
-    const shared = [...this.#parts.target.headers, ...credential];
-    if (handshake.protocolVersion !== '') shared.push('mcp-protocol-version', handshake.protocolVersion);
-    if (sessionId !== undefined) shared.push('mcp-session-id', sessionId);
-    const post = ['accept', 'application/json, text/event-stream', 'content-type', 'application/json', 'accept-encoding', 'identity'];
-    const get = ['accept', 'text/event-stream', 'accept-encoding', 'identity'];
-    return { sessionId, handshake, credential, postHeaders: [...post, ...shared], getHeaders: [...get, ...shared] };
+  /** Asks again for what the owner asked of the session that was lost. The call that found it lost does not wait for it. */
+  #replay(): void {
+    const { memory, timeoutMs } = this.#parts;
+    // Those that wait already go on in the new session by themselves.
+    if (this.#replays > 0) return;
+    for (const message of memory.replay()) {
+      this.#replays++;
+      void this.#call(message, { timeoutMs, onMessage: () => undefined })
+        .then((reply) => {
+          if (reply.kind === 'error') this.#log('replay_failed', new Error(`\`${message.method}\` was refused`));
+        })
+        .catch((error: unknown) => this.#log('replay_failed', error))
+        .finally(() => this.#replays--);
+    }
   }
 
   #startListener(): void {

@@ -22,6 +22,13 @@ export class SessionMemory {
     if (message.method === 'resources/unsubscribe') this.uris.delete(uri);
   }
 
+  /** The same request, whose answer is taken note of where it has to be. */
+  async follow(message: OutgoingRequest, answered: Promise<UpstreamReply>): Promise<UpstreamReply> {
+    const reply = await answered;
+    this.note(message, reply);
+    return reply;
+  }
+
   /** The requests that bring a new session of the legacy eras to where the old one was. */
   replay(): OutgoingRequest[] {
     const request = (method: string, params: JsonObject): OutgoingRequest => ({ kind: 'request', method, params });

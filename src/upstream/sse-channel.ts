@@ -7,6 +7,7 @@ import { httpOnce } from './http-once.ts';
 import type { HttpTarget } from './http-target.ts';
 import { Inbox } from './inbox.ts';
 import { openedWithin } from './opened-within.ts';
+import { SessionMemory } from './session-memory.ts';
 import { openSseStream } from './sse-stream.ts';
 import type { RequestOptions, UpstreamReply } from './types.ts';
 import { answerText, errorCodeOf, notificationText, parseMessage } from './wire.ts';
@@ -19,6 +20,7 @@ export interface SseChannelParts {
   readonly introduction: Introduction;
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
+  readonly memory: SessionMemory;
   readonly events: ChannelEvents;
 }
 
@@ -60,7 +62,8 @@ export class SseChannel implements Channel {
     const askedAtMs = Date.now();
     const connection = this.#connection ?? (await openedWithin(this.#open(), options, this.#parts.upstream));
     const timeoutMs = Math.max(1, options.timeoutMs - (Date.now() - askedAtMs));
-    return connection.correlator.request(message, { ...options, timeoutMs }, 'agent');
+    const answered = connection.correlator.request(message, { ...options, timeoutMs }, 'agent');
+    return SessionMemory.concerns(message.method) ? this.#parts.memory.follow(message, answered) : answered;
   }
 
   async notify(message: OutgoingNotice): Promise<void> {
@@ -132,6 +135,10 @@ export class SseChannel implements Channel {
       if (this.#closed) throw fault('upstream.unreachable', upstream, 'the session was closed while it was opened');
       this.#connection = { correlator, inbox, handshake, post, end: () => stream.close() };
       if (generation > 1) events.onReopened();
+      for (const each of this.#parts.memory.replay())
+        correlator
+          .request(each, { timeoutMs, onMessage: () => undefined }, undefined)
+          .catch((error: unknown) => this.#log('replay_failed', error));
       return this.#connection;
     } catch (error) {
       stream.close();

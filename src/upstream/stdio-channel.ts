@@ -41,7 +41,9 @@ export class StdioChannel implements Channel {
       // Another session still wants to hear of it.
       if (subscribers.size > 0) return { kind: 'result', result: {}, bytes: 0 };
     }
-    return connection.correlator.request(message, { ...options, timeoutMs }, this.#owner);
+    const reply = await connection.correlator.request(message, { ...options, timeoutMs }, this.#owner);
+    if (message.method === 'logging/setLevel' && reply.kind === 'result') this.#link.logLevel = message.params;
+    return reply;
   }
 
   async notify(message: OutgoingNotice): Promise<void> {

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../model/json.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { Child } from './child.ts';
 import type { ChannelEvents } from './channel.ts';
 import { Correlator } from './correlator.ts';
@@ -47,6 +47,8 @@ type Ears = Pick<StdioConnection, 'correlator' | 'inbox' | 'notices'>;
 export class StdioLink {
   readonly #parts: StdioLinkParts;
   readonly #subscribers = new Map<string, Map<string, (message: UpstreamMessage) => void>>();
+  /** The params of the last `logging/setLevel`: the child has one level for all. */
+  logLevel: JsonObject | undefined;
   #connection: StdioConnection | undefined;
   #opening: Promise<StdioConnection> | undefined;
   #child: Child | undefined;
@@ -128,6 +130,7 @@ export class StdioLink {
       const handshake = await greetChild(era, correlator, send, introduction, options.timeoutMs);
       this.#connection = { child, correlator, inbox, handshake, notices };
       if (generation > 1) events.onReopened();
+      this.#replay(correlator);
       return this.#connection;
     } catch (error) {
       await child.stop(this.#parts.timing.killGraceMs);
@@ -156,11 +159,23 @@ export class StdioLink {
 
   #onExit(generation: number, correlator: Correlator, why: string): void {
     if (generation === this.#generation) this.#connection = undefined;
-    this.#subscribers.clear();
     correlator.failAll('upstream.unreachable', why);
     if (this.#closed) return;
     this.#log('warn', 'child_ended', { reason: why });
     this.#parts.events.onUnreachable();
+  }
+
+  /** Asks a new child for what was asked of the one before it. */
+  #replay(correlator: Correlator): void {
+    const uris = [...this.#subscribers].filter(([, subscribers]) => subscribers.size > 0);
+    const again = [
+      ...(this.logLevel === undefined ? [] : [{ method: 'logging/setLevel', params: this.logLevel }]),
+      ...uris.map(([uri]) => ({ method: 'resources/subscribe', params: { uri } })),
+    ];
+    for (const { method, params } of again)
+      correlator
+        .request({ kind: 'request', method, params }, { timeoutMs: this.#parts.options.timeoutMs, onMessage: () => undefined }, undefined)
+        .catch((error: unknown) => this.#log('warn', 'replay_failed', { reason: reasonOf(error) }));
   }
 
   #onLine(line: Buffer, { correlator, inbox, notices }: Ears): void {

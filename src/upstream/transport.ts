@@ -52,7 +52,8 @@ export function transportOf(
   if (options.transport.kind === 'sse') {
     return {
       era: 'legacy',
-      channel: (request) => new SseChannel({ ...shared, ...request, events: { ...events, onMessage: request.onMessage } }),
+      channel: (request) =>
+        new SseChannel({ ...shared, ...request, memory: new SessionMemory(), events: { ...events, onMessage: request.onMessage } }),
       close: () => target.close(),
     };
   }
@@ -74,7 +75,7 @@ export function transportOf(
         const carrier = new ModernHttp({ ...shared, retrySafe, schemaOf, onListChanged, onUnreachable, log });
         return new ModernChannel({ ...shared, ...own, carrier, memory, hearsLists: owner === undefined });
       };
-      const legacy = (isListening: boolean): Channel => new HttpChannel({ ...shared, ...own, listens: isListening, retrySafe });
+      const legacy = (isListening: boolean): Channel => new HttpChannel({ ...shared, ...own, memory, listens: isListening, retrySafe });
       return new EraChannel({
         upstream,
         eras,
