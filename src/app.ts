@@ -6,6 +6,7 @@ import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { integrityTools } from './app/integrity.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
+import { receiptTools } from './app/receipts.ts';
 import { replayTools } from './app/replay.ts';
 import type { Application } from './cli/application.ts';
 import { systemRecord } from './app/rooms.ts';
@@ -38,6 +39,7 @@ export const application: Application = {
     }
   },
   auditProofs,
+  receipts: receiptTools,
   readAudit: openAuditReader,
   async keys(configPath, env) {
     const { config } = loadConfig(configPath, env);

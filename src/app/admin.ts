@@ -18,6 +18,8 @@ import type { Upstreams } from '../upstream/types.ts';
 import type { Endpoints } from './upstreams.ts';
 import { auditSearch } from './audit-filter.ts';
 import { logProofs, type LogProofs } from './audit-proofs.ts';
+import { readInputKeys } from './input-keys.ts';
+import { receiptOf } from './receipts.ts';
 
 /** Where a configuration keeps its data. */
 export function storeOptions(config: Config): StoreOptions {
@@ -150,6 +152,10 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
         return proofs().inclusion(seq);
       },
       consistency: (from, to) => proofs().consistency(from, to),
+      receipt: async (callId, withInputs) => {
+        await audit.flush();
+        return receiptOf(rooms.config(), db, callId, withInputs ? readInputKeys(rooms.config()) : undefined);
+      },
     },
     keys: {
       create: (_tenant, body, nowMs) => createKey(keys, rooms.config(), keyRequest(body), 'admin', nowMs),

@@ -1,5 +1,4 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { openCheckpointBook, type StoredCheckpoint } from '../audit/checkpoint-book.ts';
 import { parseVerifier, type NoteVerifier } from '../audit/note.ts';
@@ -15,6 +14,7 @@ import type { Db } from '../model/ports.ts';
 import { openDb } from '../store/open.ts';
 import { auditStore, storeOptions } from './admin.ts';
 import { checkpointSigner, checkpointVerifiers } from './checkpoints.ts';
+import { readGiven } from './given-files.ts';
 
 /** Below so many records threads cost more than they give. */
 const threadsFromRecords = 50_000;
@@ -103,22 +103,6 @@ export async function verifyExportFile(
   if (!existsSync(path)) throw new GatewayError('request.invalid', `there is no file \`${path}\``);
   const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity });
   return verifyExport(lines, { verifiers, notes });
-}
-
-/** Keys and checkpoints as they were given: texts, or the files that they are in. */
-export async function readGiven<T extends { readonly keys?: readonly string[]; readonly checkpoints?: readonly string[] }>(
-  request: T,
-): Promise<T & { keys: string[]; checkpoints: string[] }> {
-  const keys = await Promise.all((request.keys ?? []).map((key) => (/^[^\s+]+\+[0-9a-f]{8}\+/u.test(key) ? Promise.resolve(key) : textOf(key))));
-  return { ...request, keys, checkpoints: await Promise.all((request.checkpoints ?? []).map(textOf)) };
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new GatewayError('request.invalid', `\`${path}\` cannot be read; name a file, or give the key itself`, { cause });
-  }
 }
 
 async function withLog<T>(configPath: string, env: Environment, work: (proofs: LogProofs) => Promise<T>): Promise<T> {

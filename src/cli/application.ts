@@ -10,6 +10,7 @@ export interface Application {
   startGateway(options: { readonly configPath: string; readonly env: Environment }): Promise<RunningGateway>;
   checkSetup(configPath: string, env: Environment): Promise<SetupCheck>;
   readonly auditProofs: AuditProofs;
+  readonly receipts: ReceiptTools;
   /** The audit log of a configuration's database, without a running gateway. */
   readAudit(configPath: string, env: Environment): Promise<AuditReader>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
@@ -67,6 +68,27 @@ export interface VerifyRequest {
   /** Public keys, and signed notes from outside the log: texts, or the files that they are in. */
   readonly keys?: readonly string[];
   readonly checkpoints?: readonly string[];
+}
+
+/** A receipt as far as the commands look into it. */
+export interface ReceiptSummary {
+  readonly call: string;
+  readonly records: readonly { readonly input?: unknown }[];
+  readonly releases: readonly { readonly id: string }[];
+}
+
+/** What was found in a receipt: `holds` is `null` where it cannot be said. */
+export interface ReceiptFindings {
+  readonly ok: boolean;
+  readonly call: string;
+  readonly findings: readonly { readonly what: string; readonly holds: boolean | null; readonly detail: string }[];
+}
+
+/** Receipts of calls. Both: @throws GatewayError `config.invalid`, `store.unavailable`, `request.invalid`, `not_found` */
+export interface ReceiptTools {
+  write(configPath: string, env: Environment, callId: string, withInputs: boolean): Promise<ReceiptSummary>;
+  /** Offline, with public keys (or the files that they are in) alone. */
+  check(path: string, keys: readonly string[]): Promise<ReceiptFindings>;
 }
 
 /** What can be shown of an audit log. All: @throws GatewayError `config.invalid`, `store.unavailable`, `request.invalid`, `not_found` */

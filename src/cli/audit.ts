@@ -3,6 +3,8 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { auditCheckpointCommand, auditProveCommand, auditVerifyCommand } from './audit-proofs.ts';
+import { auditCheckReceiptCommand, auditReceiptCommand } from './audit-receipt.ts';
+import { auditExportCommand } from './audit-export-for-replay.ts';
 import { auditQueryCommand } from './audit-query.ts';
 import { visible, type Colour, type Output } from './output.ts';
 import type { CommandContext } from './program.ts';
@@ -44,7 +46,10 @@ export function auditCommand(context: CommandContext): Command {
   command.addCommand(auditVerifyCommand(context));
   command.addCommand(auditCheckpointCommand(context));
   command.addCommand(auditProveCommand(context));
+  command.addCommand(auditReceiptCommand(context));
+  command.addCommand(auditCheckReceiptCommand(context));
   command.addCommand(auditQueryCommand(context));
+  command.addCommand(auditExportCommand(context));
   return command;
 }
 

@@ -31,6 +31,8 @@ export interface AdminPorts {
     checkpoint(): Promise<unknown>;
     inclusion(seq: number): Promise<unknown>;
     consistency(from: number, to: number | undefined): Promise<unknown>;
+    /** The receipt of a call; with its inputs where the reader may see them. */
+    receipt(callId: string, withInputs: boolean): Promise<unknown>;
   };
   readonly keys: {
     create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
@@ -91,6 +93,12 @@ export function adminRouter(ports: AdminPorts): Router {
   on('get', '/audit/consistency', ['auditor'], ({ request }) =>
     ports.auditProofs.consistency(numberOf(request, 'from') ?? 0, numberOf(request, 'to')),
   );
+  on('get', '/audit/receipt/:id', ['auditor'], async (asked) => {
+    // Inputs hold what agents sent: they are for the one role that has all others, and each look is on record.
+    const withInputs = asked.who.roles.has('admin') && asked.request.query['inputs'] !== 'false';
+    await recordAction(ports, asked, 'audit.receipt', { call: idOf(asked.request), inputs: String(withInputs) });
+    return ports.auditProofs.receipt(idOf(asked.request), withInputs);
+  });
   on('get', '/keys', ['operator', 'auditor'], ({ tenant }) => ports.keys.list(tenant));
   on('post', '/keys', ['operator'], async (asked) => {
     await recordAction(ports, asked, 'keys.create', { name: typeof asked.body['name'] === 'string' ? asked.body['name'] : '' });
