@@ -5,6 +5,7 @@ import type { Identity } from '../model/identity.ts';
 import type { ApprovalFact, Finding } from '../model/input.ts';
 import type { Json } from '../model/json.ts';
 import type { KeptInput } from '../model/kept-input.ts';
+import type { ActiveRelease } from '../model/ports.ts';
 import type { Call } from './call.ts';
 import type { HistoryView } from './history.ts';
 import type { InputPlan, InputPlans } from './input-plan.ts';
@@ -14,11 +15,14 @@ import { wholeInput } from './whole-input.ts';
 /** The document as it is evaluated. */
 export interface InputDocument {
   readonly json: string;
-  /** What the record says of it; empty where the whole input is kept, since the audit log then puts in a digest of that. */
+  /** Of the text that is evaluated; empty where the whole is certainly kept, since the audit log then puts in a digest of that. */
   readonly digest: Digest;
   /** The whole input, to be sealed with the record; absent where inputs are not kept or this one is too large. */
   readonly kept?: KeptInput;
-  readonly isTooLarge: boolean;
+  /** Where `kept` is not the whole input, or not there although inputs are kept. */
+  readonly state?: 'masked' | 'dropped' | 'too_large';
+  /** What policy's mask is asked before it is kept; absent where it has nothing to say. */
+  readonly mask?: { readonly release: ActiveRelease; readonly json: string };
 }
 
 /** Facts of an input beside those of the call itself. */
@@ -62,8 +66,15 @@ export function buildInput(plans: InputPlans, call: Call, parts: InputParts, kee
   if (plan.wants('environment')) json += `,"environment":${plan.environment(parts.environmentJson)}`;
   json += '}';
   const kept = keepBytes > 0 ? wholeInput(plans, call, parts, { argumentsJson, resultJson, maxBytes: keepBytes }) : undefined;
-  if (kept === undefined) return { json, digest: digestText(json), isTooLarge: keepBytes > 0 };
-  return { json, digest: '' as Digest, kept, isTooLarge: false };
+  if (kept === undefined) return { json, digest: digestText(json), ...(keepBytes > 0 ? { state: 'too_large' } : {}) };
+  const { release } = call.snapshot;
+  if (release === undefined || release.maskMatters?.(parts.findings.length > 0) === false) return { json, digest: '' as Digest, kept };
+  return {
+    json,
+    digest: digestText(json),
+    kept,
+    mask: { release, json: buildInput(plans, call, { ...parts, entry: 'gateway/mask' }).json },
+  };
 }
 
 function identityText(plan: InputPlan, identity: Identity, atMs: number): string {

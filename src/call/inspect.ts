@@ -6,6 +6,7 @@ import { buildInput, type InputDocument } from './build-input.ts';
 import type { Answer, Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import type { HistoryView } from './history.ts';
+import { maskedInput } from './masked-input.ts';
 import type { Parts } from './parts.ts';
 import { stamped, withheld } from './reply.ts';
 
@@ -39,13 +40,14 @@ export async function inspect(
   if (tool !== undefined && call.target.kind === 'tool' && release?.resultMatters?.(tool, findings.length > 0) === false)
     return passed(call, decision, reply, subject, undefined, 0);
   const { environmentJson, keepInputBytes } = parts.settings();
-  const input = buildInput(
+  const asked = buildInput(
     parts.plans,
     call,
     { entry: 'gateway/result', phase: 'result', atMs: parts.now(), findings, history, approval: null, result: subject, environmentJson },
     keepInputBytes,
   );
-  const judged = await decide(parts, release, 'gateway/result', input);
+  const judged = await decide(parts, release, 'gateway/result', asked);
+  const input = asked.mask === undefined ? asked : await maskedInput(parts, asked);
   // Approval has no meaning for what already happened: an answer that asks for it withholds.
   if (judged.effect === 'deny' || judged.effect === 'require_approval') return { ...held(call, judged), input };
   if (judged.redactions.length === 0) return { ...passed(call, decision, reply, subject, judged, 0), input };

@@ -12,6 +12,13 @@ import type { LimitCounter } from './limits.ts';
 import type { ListAnswers } from './list-answers.ts';
 import type { TaskBook } from './task-book.ts';
 
+/** A document after its redactions; `pointers` are the places that are not what they were. */
+export interface Redacted {
+  readonly document: JsonObject;
+  readonly changed: number;
+  readonly pointers: readonly string[];
+}
+
 /** Finds and changes what must not go on; supplied by the content room. */
 export interface Content {
   scan(value: Json, rootPointer: string): readonly Finding[];
@@ -19,7 +26,7 @@ export interface Content {
    * The document with the redactions applied and no copy of what they removed left anywhere in it; the document itself is not changed.
    * @throws Error when a redaction cannot be applied safely: the caller then refuses or withholds
    */
-  redact(document: JsonObject, redactions: readonly Redaction[]): { readonly document: JsonObject; readonly changed: number };
+  redact(document: JsonObject, redactions: readonly Redaction[]): Redacted;
 }
 
 /** What the stages tell the outside: counters and timings, never contents. */

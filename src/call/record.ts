@@ -4,6 +4,7 @@ import type { Identity } from '../model/identity.ts';
 import type { Digest } from '../model/ids.ts';
 import type { InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
+import { maskedInput } from './masked-input.ts';
 import type { Parts } from './parts.ts';
 
 /**
@@ -13,19 +14,20 @@ import type { Parts } from './parts.ts';
  */
 export async function makeDurable(parts: RecordParts, record: AuditRecord, input?: InputDocument): Promise<void> {
   try {
-    await parts.audit.append(shown(parts, record, input), input?.kept);
+    const settled = input?.mask === undefined ? input : await maskedInput(parts, input);
+    await parts.audit.append(shown(parts, record, settled), settled?.kept);
   } catch (error) {
     parts.observer.auditFailed(error);
     throw error;
   }
 }
 
-/** Hands a finished record over, with the input that its result was judged on. */
+/** Hands a finished record over, with the input that its result was judged on: after policy's mask. */
 export function hand(parts: RecordParts, record: AuditRecord, input?: InputDocument): void {
   parts.audit.hand(shown(parts, record, input), input?.kept);
 }
 
-type RecordParts = Pick<Parts, 'audit' | 'observer' | 'keyedDigest'>;
+type RecordParts = Pick<Parts, 'audit' | 'observer' | 'keyedDigest' | 'content' | 'settings'>;
 
 /** The record as it is written: digests under their key, and a word where its input is not kept although inputs are. */
 function shown(parts: RecordParts, record: AuditRecord, input: InputDocument | undefined): AuditRecord {
@@ -41,7 +43,7 @@ function shown(parts: RecordParts, record: AuditRecord, input: InputDocument | u
       ...decision,
       // The audit log puts in the digest of what is sealed.
       input_digest: isKept ? '' : parts.keyedDigest(decision.input_digest as Digest),
-      ...(input?.isTooLarge === true ? { input: 'too_large' as const } : {}),
+      ...(input?.state === undefined ? {} : { input: input.state }),
     },
   };
 }

@@ -43,6 +43,8 @@ export interface ListAnswer {
 export interface MaskAnswer {
   readonly version: 1;
   readonly redactions: readonly Redaction[];
+  /** Nothing of the input is kept. */
+  readonly drop?: boolean;
 }
 
 /** Compiled policy, ready to evaluate. Never throws and never rejects: every fault is a value. */
@@ -74,6 +76,11 @@ export interface ActiveRelease {
    * result in which detectors found nothing. Absent: evaluate. `tool` is an object of the catalogue's snapshot; its identity is the key.
    */
   readonly resultMatters?: (tool: ToolFacts, hasFindings: boolean) => boolean;
+  /**
+   * Whether `gateway/mask` could answer anything for an input that is to be kept: `false` only where the release has no mask, or it was proved
+   * for every input in which detectors found nothing. Absent: ask it.
+   */
+  readonly maskMatters?: (hasFindings: boolean) => boolean;
 }
 
 /** Held calls. */

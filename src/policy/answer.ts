@@ -119,4 +119,4 @@ const checkDecision: Check = (value) => {
 };
 
 const checkList = object({ version: oneOf(1), visible: unique(listOf(text)) });
-const checkMask = object({ version: oneOf(1), redactions: listOf(redaction) });
+const checkMask = object({ version: oneOf(1), redactions: listOf(redaction), 'drop?': flag });

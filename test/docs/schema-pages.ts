@@ -65,7 +65,7 @@ effect wins: deny, require_approval, redact, allow; and nothing is allowed by de
 | \`gateway/result\` | about what came back, before the agent sees it | a decision; \`deny\` withholds the result |
 | \`gateway/message\` | about what an upstream sends toward the agent by itself | a decision |
 | \`gateway/list\` | which tools, resources or prompts this identity sees | a list |
-| \`gateway/mask\` | not yet: it names what a stored copy of arguments may not keep, and the audit record holds digests only | a mask; a policy may leave it out |
+| \`gateway/mask\` | before an input is kept beside its record, unless it is proved that it has nothing to say | a mask; a policy may leave it out |
 
 ## Decision
 

@@ -60,6 +60,7 @@ const answers = {
   'gateway/mask': fc.record({
     version: fc.constantFrom(1, 2),
     redactions: fc.array(fc.record({ rule: text, pointer: text, as: fc.constantFrom('mask', 'x') }), { maxLength: 2 }),
+    drop: fc.oneof(fc.boolean(), text),
   }),
 } as const;
 
