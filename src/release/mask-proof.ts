@@ -43,7 +43,8 @@ export function maskMattersBy(
 
   const prove = async (): Promise<void> => {
     // What cannot be read is proved again.
-    const known = (await kept.read().catch(() => ({})))[entry];
+    const proofs: Readonly<Record<string, boolean>> = await kept.read().catch(() => ({}));
+    const known = proofs[entry];
     if (known !== undefined) {
       isSilent = known;
       return;
