@@ -1,38 +1,42 @@
 import { writeFile } from 'node:fs/promises';
-import type { ReplayTools, TrafficSource } from '../cli/replay-tools.ts';
-import { loadConfig } from '../config/load.ts';
+import type { ReplayTools } from '../cli/replay-tools.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { RecordedDecision, RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
-import { Opa } from '../rego/opa.ts';
-import { RecordedFile } from '../replay/recorded-file.ts';
+import type { RecordedDecision } from '../model/recorded.ts';
+import type { Opa } from '../rego/opa.ts';
 import { replayFaithfully } from '../replay/faithful.ts';
+import type { ExportHead } from '../replay/recorded-file.ts';
 import { replay } from '../replay/replay.ts';
+import { dataLiterals, literalsOf, unservedRules, wordsOf } from '../replay/tokens/vocabulary.ts';
 import { explain } from '../workshop/explain.ts';
-import { openCandidate, replayBuiltins } from './candidate.ts';
-import { withRecorded } from './recorded.ts';
+import { openCandidate, replayBuiltins, type Candidate } from './candidate.ts';
+import { exportToFile } from './export-for-replay.ts';
+import { withOpa, withTraffic } from './traffic.ts';
 
 /** The commands over decisions on record. */
 export const replayTools: ReplayTools = {
   replay: async (request) =>
-    withTraffic(request.traffic, async ({ recorded, filter, policy, historyWindowMs }) => {
+    withTraffic(request.traffic, async ({ recorded, filter, policy, historyWindowMs, head }) => {
       const folder = request.policy ?? policy ?? 'policies';
       const base = request.base ?? policy;
-      const { candidate, inForce } = await withOpa(async (opa) => ({
-        candidate: await openCandidate(opa, request.against, folder),
+      const opened = await withOpa(async (opa) => {
+        const candidate = await openCandidate(opa, request.against, folder);
         // Its speed beside its own would say nothing.
-        inForce: base === undefined || base === request.against ? undefined : await openCandidate(opa, base, folder),
-      }));
+        const inForce = base === undefined || base === request.against ? undefined : await openCandidate(opa, base, folder);
+        return { candidate, inForce, unserved: await unservedBy(opa, head, candidate) };
+      });
       const options = {
         recorded,
         filter,
-        candidate,
-        base: inForce,
+        candidate: opened.candidate,
+        base: opened.inForce,
         builtins: replayBuiltins(),
         workers: request.workers,
         onProgress: request.onProgress,
       };
-      return request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options);
+      const report = await (request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options));
+      return { ...report, unserved_rules: opened.unserved };
     }),
+  exportForReplay: exportToFile,
   explain: async ({ traffic, decision, policy: named }) =>
     withTraffic(traffic, async ({ recorded, filter, policy = 'policies' }) => {
       const inputJson = inputOf(decision, await recorded.ofCall(filter.tenant, decision));
@@ -48,6 +52,15 @@ export const replayTools: ReplayTools = {
   },
 };
 
+/** Rules of a candidate that an export cannot serve, because they decide by values that are tokens there. */
+async function unservedBy(opa: Opa, head: ExportHead | undefined, { source, dataJson }: Candidate): Promise<readonly string[]> {
+  if (head?.tokenised !== true) return [];
+  if (source.bundle?.wasm !== undefined) return ['(a bundle without its Rego: its literals are not known)'];
+  const { literals, numbers } = head.vocabulary;
+  const kept = { literals: new Set(literals), words: new Set(literals.flatMap(wordsOf)), numbers };
+  return unservedRules([...(await literalsOf(opa, source.files)), dataLiterals(JSON.parse(dataJson))], kept);
+}
+
 /** The input of the call's last decision that was not of its result. @throws GatewayError `not_found`, `request.invalid` where the input is gone */
 function inputOf(call: string, decisions: readonly RecordedDecision[]): string {
   const found = decisions.findLast(({ entry }) => entry === 'gateway/call' || entry === 'gateway/message') ?? decisions.at(-1);
@@ -56,44 +69,4 @@ function inputOf(call: string, decisions: readonly RecordedDecision[]): string {
   if (input.state === 'kept') return input.json;
   const why = input.state === 'masked' ? 'masked' : input.why.replaceAll('_', ' ');
   throw new GatewayError('request.invalid', `the input of \`${call}\` is ${why}; give one like it with \`--input\``);
-}
-
-/** Decisions on record, and what is known about where they come from. */
-export interface Traffic {
-  readonly recorded: RecordedDecisions;
-  readonly filter: RecordedFilter;
-  /** The policy in force, where a configuration says which. */
-  readonly policy: string | undefined;
-  /** How long history reaches. */
-  readonly historyWindowMs: number;
-}
-
-/** Gives `work` what is on record. @throws GatewayError `request.invalid`, `store.unavailable` */
-export async function withTraffic<T>(source: TrafficSource, work: (traffic: Traffic) => Promise<T>): Promise<T> {
-  const { configPath, from, env, sinceMs, untilMs } = source;
-  const window = { ...(sinceMs === undefined ? {} : { sinceMs }), ...(untilMs === undefined ? {} : { untilMs }) };
-  if (from !== undefined) {
-    const recorded = new RecordedFile(from);
-    const head = await recorded.head();
-    return work({ recorded, filter: { tenant: '', ...window }, policy: undefined, historyWindowMs: head.history_window_ms });
-  }
-  const { config } = loadConfig(configPath ?? 'castellan.yaml', env);
-  return withRecorded(config, (recorded) =>
-    work({
-      recorded,
-      filter: { tenant: config.tenant, ...window },
-      policy: config.policy.bundle ?? config.policy.path,
-      historyWindowMs: config.limits.history_window_s * 1000,
-    }),
-  );
-}
-
-/** Starts OPA for as long as `work` takes. */
-export async function withOpa<T>(work: (opa: Opa) => Promise<T>): Promise<T> {
-  const opa = new Opa();
-  try {
-    return await work(opa);
-  } finally {
-    await opa.close();
-  }
 }

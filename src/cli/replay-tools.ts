@@ -1,5 +1,6 @@
 import type { Progress } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/report.ts';
+import type { ExportReport } from '../replay/tokens/export.ts';
 import type { Explanation } from '../workshop/explain.ts';
 import type { Environment } from './application.ts';
 
@@ -13,10 +14,23 @@ export interface TrafficSource {
   readonly untilMs?: number;
 }
 
+export interface ExportForReplay {
+  readonly traffic: TrafficSource;
+  readonly output: string;
+  /** Policies whose literals are kept too, beside the one in force: folders, bundles of Rego, Git revisions. */
+  readonly also: readonly string[];
+  /** The policy in force; absent: the configuration's. */
+  readonly policy?: string;
+  /** A file with the secret that tokens are made with; absent: another secret each time. */
+  readonly keyFile?: string;
+}
+
 /** What is done with decisions on record. */
 export interface ReplayTools {
   /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   replay(options: ReplayRequest): Promise<ReplayReport>;
+  /** Writes recorded decisions with tokens for their values. @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
+  exportForReplay(options: ExportForReplay): Promise<ExportReport>;
   /** A recorded decision, under the policy in force or another: a folder, a bundle or a Git revision. @throws GatewayError `not_found`, `request.invalid` */
   explain(options: { readonly traffic: TrafficSource; readonly decision: string; readonly policy?: string }): Promise<Explanation>;
   /** @throws GatewayError `request.invalid` where it cannot be written */

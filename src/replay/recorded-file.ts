@@ -15,6 +15,8 @@ export interface ExportHead {
   readonly tokenised: boolean;
   /** How long history reaches, in ms. */
   readonly history_window_ms: number;
+  /** What values were kept for: literals and numbers that the policy knew. */
+  readonly vocabulary: { readonly literals: readonly string[]; readonly numbers: readonly number[] };
 }
 
 /**

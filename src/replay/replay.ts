@@ -205,6 +205,7 @@ export class Tally {
       same: this.#replayed - this.#changed,
       changed: this.#changed,
       kinds: Object.fromEntries(kinds.map((kind) => [kind, this.grouping.kinds[kind] ?? 0])) as Record<Kind, number>,
+      unserved_rules: [],
       groups: this.grouping.groups(),
       ungrouped: this.grouping.ungrouped,
       by: { rule: this.grouping.shares('rule'), tool: this.grouping.shares('tool'), role: this.grouping.shares('role') },

@@ -46,6 +46,12 @@ export function leftOut(report: ReplayReport): readonly string[] {
   if (report.unknowable > 0)
     lines.push(`${report.unknowable} unknowable: they depend on a call whose outcome under the candidate nobody knows`);
   if (report.moot > 0) lines.push(`${report.moot} results of calls that would not have been sent`);
+  if (report.unserved_rules.length > 0) {
+    const rules = report.unserved_rules.join(', ');
+    lines.push(
+      `not judged by this export: ${rules} decide by values that are tokens in it; export again with the candidate under \`--also\``,
+    );
+  }
   if (report.ungrouped > 0) lines.push(`${report.ungrouped} differences are in no group of their own: there are too many groups`);
   return lines;
 }

@@ -42,6 +42,8 @@ export interface ReplayReport {
   readonly same: number;
   readonly changed: number;
   readonly kinds: Readonly<Record<Kind, number>>;
+  /** Of a replay from an export: rules of the candidate that decide by values which are tokens there, so that they never speak. */
+  readonly unserved_rules: readonly string[];
   readonly groups: readonly Group[];
   /** Differences beyond the groups that are told apart. */
   readonly ungrouped: number;
