@@ -9,6 +9,7 @@ import { observe } from './observe.ts';
 import { Reloader } from './reload.ts';
 import { openRooms, systemRecord, type Rooms, type Undo } from './rooms.ts';
 import { closeServer, serve } from './serve.ts';
+import { openTelemetry } from './telemetry.ts';
 import { openSinks } from './sinks.ts';
 import { trimMemory } from './trim-memory.ts';
 
@@ -31,7 +32,9 @@ export async function startGateway({
   const undo: Undo = [];
   try {
     const observation = observe(config, loaded.secrets);
-    const rooms = await openRooms(loaded, observation, undo);
+    const telemetry = await openTelemetry(config, observation);
+    undo.push(() => telemetry.close());
+    const rooms = await openRooms(loaded, observation, undo, telemetry);
     let isStopping = false;
     const watching: { watch?: ConfigWatch } = {};
     const reloader = new Reloader(rooms, { configPath: resolve(configPath), env, loaded }, (next) => watching.watch?.follow(next.files));

@@ -7,7 +7,7 @@ import type { IdentityEvent } from '../identity/options.ts';
 import { recentCalls } from '../audit/recent-calls.ts';
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db } from '../model/ports.ts';
-import { createLog, type Log } from '../observe/log.ts';
+import { createLog, type Log, type LogEntry } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import type { ReleaseEvent } from '../release/release-ports.ts';
 import type { UpstreamLog } from '../upstream/types.ts';
@@ -36,14 +36,21 @@ export interface Observation {
   readonly onRelease: (event: ReleaseEvent) => void;
   readonly onWorkerEnd: (end: { readonly reason: string; readonly message: string }) => void;
   readonly configRefused: () => void;
+  /** Hears of each line of the log, and of each stage of a call: for another way out. Once, before the gateway serves. */
+  readonly onLogEntry: (listener: (entry: LogEntry) => void) => void;
+  readonly onStage: (listener: (name: Stage, elapsedMs: number) => void) => void;
   /** Hears of each release that came into force. */
   readonly onReleaseChange: (listener: () => void) => void;
   readonly restoreHistory: (db: Db, history: History, config: Config) => Promise<void>;
 }
 
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
 /** Log and metrics of one gateway. The secrets of its configuration are masked wherever they turn up. */
 export function observe(config: Config, secrets: readonly Secret[]): Observation {
+  let onEntry: ((entry: LogEntry) => void) | undefined;
   const log = createLog({
+    onEntry: (entry) => onEntry?.(entry),
     level: config.log.level,
     format: config.log.format,
     color: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
@@ -51,7 +58,7 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
   log.conceal(secrets.map((secret) => secret.reveal()));
   const metrics = createMetrics({ methods: Object.keys(methodTable), stages });
   const listeners: (() => void)[] = [];
-  const observer: Observer = {
+  const observer: Mutable<Observer> = {
     decided: metrics.decided,
     fault: (fault, release, rule) => {
       metrics.policyFault(fault);
@@ -84,6 +91,14 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
     },
     onWorkerEnd: ({ reason, message }) => log.warn('policy.worker_ended', { reason, message }),
     configRefused: metrics.configReloadFailed,
+    onLogEntry: (listener) => void (onEntry = listener),
+    onStage: (listener) => {
+      // Replaced, not wrapped from the start: without a listener a stage costs what it did.
+      observer.stage = (name, elapsedMs) => {
+        metrics.stage(name, elapsedMs);
+        listener(name, elapsedMs);
+      };
+    },
     onReleaseChange: (listener) => void listeners.push(listener),
     restoreHistory: async (db, history, { limits, tenant }) => {
       const sinceMs = Date.now() - limits.history_window_s * 1000;

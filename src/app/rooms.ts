@@ -32,6 +32,7 @@ import { Live } from './live.ts';
 import type { Observation } from './observe.ts';
 import { openNarrowing } from './narrowing.ts';
 import { Compiler, openReleases } from './policy.ts';
+import type { Telemetry } from './telemetry.ts';
 import { Endpoints, upstreamOptions } from './upstreams.ts';
 
 /** Everything that is open while the gateway runs. */
@@ -47,6 +48,7 @@ export interface Rooms {
   readonly upstreams: Upstreams;
   readonly endpoints: Endpoints;
   readonly pipeline: Pipeline;
+  readonly tracer: Telemetry['tracer'];
   readonly sessions: SessionBook;
   readonly listChanges: ListChanges;
 }
@@ -61,7 +63,7 @@ const upstreamsWaitMs = 5_000;
  * Opens the rooms of a configuration one after the other; each adds to `undo` how it is closed.
  * @throws GatewayError `config.invalid`, `store.unavailable`, `audit.unavailable`
  */
-export async function openRooms({ config }: LoadedConfig, observation: Observation, undo: Undo): Promise<Rooms> {
+export async function openRooms({ config }: LoadedConfig, observation: Observation, undo: Undo, telemetry: Telemetry): Promise<Rooms> {
   const tenant = config.tenant as TenantId;
   const opened = <T>(one: T, close: (one: T) => Promise<unknown>): T => {
     undo.push(() => close(one));
@@ -101,7 +103,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     release: () => releases.current(),
     endpoint: (name) => endpoints.view(name),
     upstreams,
-    audit,
+    audit: telemetry.heard(audit),
     keyedDigest,
     approvals,
     content: () => live.now.content,
@@ -132,6 +134,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     pipeline: new Pipeline(parts),
     sessions,
     listChanges,
+    tracer: telemetry.tracer,
   };
 }
 

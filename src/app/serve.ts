@@ -61,6 +61,7 @@ function portsOf(
       tenant: () => config.tenant,
       listen: ({ session }, active) => pipeline.listen(session, active),
       stage: (name, elapsedMs) => observer.stage(name, elapsedMs),
+      tracer: rooms.tracer,
       now: Date.now,
     },
     admin:

@@ -5,7 +5,8 @@ import type { Identity } from '../model/identity.ts';
 import type { JsonObject } from '../model/json.ts';
 import { isJson, readBody } from './body.ts';
 import { eraOf } from './mcp-era.ts';
-import { accepts, arrivalOf, header, sendJson, type Exchange, type McpEndpointPorts } from './mcp-exchange.ts';
+import { accepts, arrivalOf, header, sendJson, type Exchange, type McpEndpointPorts, type OpenArrival } from './mcp-exchange.ts';
+import { traceIdOf, traced } from './mcp-trace.ts';
 import { postStateless } from './mcp-modern.ts';
 import { endSession, openStream, postInSession } from './mcp-session.ts';
 
@@ -17,7 +18,7 @@ export type { McpEndpointPorts } from './mcp-exchange.ts';
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#backward-compatibility-with-initialization-based-versions
  */
 export function mcpEndpoint(ports: McpEndpointPorts): (request: Request, response: Response) => Promise<void> {
-  return async (request, response) => {
+  return traced(ports.tracer, async (request, response) => {
     const endpoint = String(request.params['endpoint']);
     const arrival = arrivalOf(request, ports.now());
     let identity: Identity | undefined;
@@ -41,10 +42,10 @@ export function mcpEndpoint(ports: McpEndpointPorts): (request: Request, respons
     } catch (thrown) {
       refuse(ports, { request, response, endpoint, identity, arrival }, asGatewayError(thrown), message);
     }
-  };
+  });
 }
 
-async function receive(ports: McpEndpointPorts, request: Request, arrival: { bytes: number }): Promise<RpcMessage> {
+async function receive(ports: McpEndpointPorts, request: Request, arrival: OpenArrival): Promise<RpcMessage> {
   if (!isJson(request)) throw new GatewayError('body.media_type', 'the body must be `application/json` in UTF-8');
   const { json, stream } = accepts(request);
   if (!json && !stream) throw new GatewayError('http.not_acceptable', 'accept `application/json` and `text/event-stream`');
@@ -52,6 +53,7 @@ async function receive(ports: McpEndpointPorts, request: Request, arrival: { byt
   const startedMs = performance.now();
   arrival.bytes = body.length;
   const message = readMessage(ports.parse(body));
+  arrival.traceId = traceIdOf(ports.tracer, message, arrival.traceId);
   ports.stage('receive', performance.now() - startedMs);
   return message;
 }

@@ -5,6 +5,7 @@ import type { GatewayError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { Awaitable } from '../model/ports.ts';
+import type { RequestTracer } from './mcp-trace.ts';
 import type { LiveSession, SessionBook } from './session-book.ts';
 
 /** What the MCP transport needs from other rooms. */
@@ -22,6 +23,8 @@ export interface McpEndpointPorts {
   /** Tells the upstreams of a session that its agent listens now, or stopped. */
   readonly listen: (live: LiveSession, active: boolean) => void;
   readonly stage: (name: 'receive' | 'authenticate' | 'reply', elapsedMs: number) => void;
+  /** Where traces are configured. */
+  readonly tracer?: RequestTracer | undefined;
   readonly now: () => number;
 }
 
@@ -84,8 +87,11 @@ export function accepts(request: Request): Acceptable {
   };
 }
 
+/** What is known of a request while it is read. */
+export type OpenArrival = Omit<Arrival, 'bytes' | 'traceId'> & { bytes: number; traceId: string | undefined };
+
 /** What the transport knows about a request before its body is read. */
-export function arrivalOf(request: Request, nowMs: number): Arrival & { bytes: number } {
+export function arrivalOf(request: Request, nowMs: number): OpenArrival {
   const parent = header(request, 'traceparent');
   const trace = parent === undefined ? null : /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(parent);
   return {

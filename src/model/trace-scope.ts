@@ -16,7 +16,7 @@ export interface TraceScope {
 export const traceScope = new AsyncLocalStorage<TraceScope>();
 
 /** The headers with the trace context of the running call; the same list where there is none. Names and values in turn. */
-export function withTraceHeaders(headers: readonly string[]): readonly string[] {
+export function withTraceHeaders(headers: string[]): string[] {
   const scope = traceScope.getStore();
   if (scope === undefined) return headers;
   const own = [...headers, 'traceparent', scope.outgoing];

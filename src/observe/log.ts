@@ -38,6 +38,8 @@ export interface LogOptions {
   /** Colours in the pretty format. Default: off. */
   readonly color?: boolean;
   readonly now?: () => Date;
+  /** Hears of each line, cleaned, for another way out. Must not throw, and must not write to the log. */
+  readonly onEntry?: (entry: LogEntry) => void;
 }
 
 const ranks: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
@@ -72,6 +74,7 @@ export function createLog(options: LogOptions): Log {
     const how = { known: settings.known, stacks: settings.level === 'debug' };
     const entry: LogEntry = { time: now().toISOString(), level, event, fields: cleanMembers(fields, how) };
     logger.log(level, settings.format === 'json' ? jsonLine(entry) : prettyLine(entry, options.color ?? false));
+    options.onEntry?.(entry);
   };
   const close = async (): Promise<void> => {
     const finished = new Promise<void>((resolve) => logger.once('finish', resolve));

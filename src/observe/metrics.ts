@@ -52,6 +52,20 @@ export interface Metrics {
   /** The text for `/metrics`. A gauge that cannot be read is left out and counted in `castellan_gauge_failures_total`. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
+  /** The same as values, for another way out. */
+  readonly collect: () => Promise<readonly CollectedMetric[]>;
+}
+
+/** One metric as it stands: its samples, with the names that they have in Prometheus' text where those differ. */
+export interface CollectedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary';
+  readonly values: readonly {
+    readonly metricName?: string;
+    readonly labels: Readonly<Record<string, string | number>>;
+    readonly value: number;
+  }[];
 }
 
 export interface MetricsOptions {
@@ -127,6 +141,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
+    collect: async () => (await registry.getMetricsAsJSON()) as unknown as readonly CollectedMetric[],
   };
 }
 

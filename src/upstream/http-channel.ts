@@ -1,3 +1,4 @@
+import { withTraceHeaders } from '../model/trace-scope.ts';
 import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe } from './channel.ts';
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
@@ -132,7 +133,7 @@ export class HttpChannel implements Channel, OpeningChannel<HttpSession> {
     const { id, message, reports } = request;
     const body = requestText(id, message.method, reports ? withProgressToken(message.params, id) : message.params);
     const exchange = new HttpExchange(events, maxMessageBytes);
-    target[pool].dispatch({ path: target.path, method: 'POST', headers: state.postHeaders, body }, exchange);
+    target[pool].dispatch({ path: target.path, method: 'POST', headers: withTraceHeaders(state.postHeaders), body }, exchange);
     return exchange;
   }
 

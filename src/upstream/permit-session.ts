@@ -1,5 +1,6 @@
 import type { Permit } from '../model/permit.ts';
 import { GatewayError } from '../model/errors.ts';
+import { withTraceMeta } from '../model/trace-scope.ts';
 import type { Channel } from './channel.ts';
 import type { RequestOptions, UpstreamReply, UpstreamSession } from './types.ts';
 
@@ -20,7 +21,7 @@ export class PermitSession implements UpstreamSession {
   request(permit: Permit, options: RequestOptions): Promise<UpstreamReply> {
     const message = permit.use(this.#upstream);
     if (message.kind !== 'request') throw new TypeError('only a request has an answer');
-    return this.#channel.request(message, options);
+    return this.#channel.request(withTraceMeta(message), options);
   }
 
   async notify(permit: Permit): Promise<void> {
