@@ -74,6 +74,10 @@ export function translateError(upstream: string, method: string, reply: Extract<
   const code = errorCodeOf(error);
   if (code === modernError.unsupportedVersion)
     throw fault('upstream.protocol', upstream, 'it no longer speaks the modern era', new WrongEra('it refused the modern version'));
+  if (code === modernError.headerMismatch && method === 'tools/call') {
+    const message = `the upstream \`${upstream}\` wants this tool called otherwise than it listed; the list is read again now, then repeat the call`;
+    return { ...reply, error: { code: invalidRequestCode, message } };
+  }
   if (code === modernError.headerMismatch)
     throw fault('upstream.protocol', upstream, `it refused the mirrored headers: ${JSON.stringify(error['message']).slice(0, 200)}`);
   if (code === modernError.missingCapability) {

@@ -5,11 +5,12 @@ import type { Handshake, Introduction } from './handshake.ts';
 import { answerInRounds, asksForInput } from './input-rounds.ts';
 import { sortResult, translateError, withPlainStructure } from './modern-answer.ts';
 import type { ModernCarrier } from './modern-carrier.ts';
-import { envelopeOf, withEnvelope } from './modern-wire.ts';
+import { envelopeOf, modernError, withEnvelope } from './modern-wire.ts';
 import { OpenQuestions } from './open-questions.ts';
 import type { SessionMemory } from './session-memory.ts';
 import { Subscription } from './subscription.ts';
 import type { RequestOptions, UpstreamReply, UpstreamTiming } from './types.ts';
+import { errorCodeOf } from './wire.ts';
 
 /** What a channel of the modern era is made of. */
 export interface ModernChannelParts {
@@ -85,7 +86,11 @@ export class ModernChannel implements Channel {
   async send(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
     const { method } = message;
     const reply = await this.#parts.carrier.send({ ...message, params: this.#addressed(message.params) }, options);
-    if (reply.kind === 'error') return translateError(this.upstream, method, reply);
+    if (reply.kind === 'error') {
+      // What is mirrored into headers comes from the definition that was listed: it must have changed.
+      if (errorCodeOf(reply.error) === modernError.headerMismatch) this.#parts.events.onListChanged('tools');
+      return translateError(this.upstream, method, reply);
+    }
     const { type, result, ttlMs } = sortResult(method, reply.result);
     if (type !== 'complete' && type !== 'input_required' && !(type === 'task' && this.#takesTasks))
       throw callFault('upstream.protocol', this.upstream, `the result has the type \`${type.slice(0, 40)}\`, which was not offered`);

@@ -1,4 +1,5 @@
-import type { JsonObject } from '../model/json.ts';
+import { withTraceHeaders } from '../model/trace-scope.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { OutgoingRequest } from './channel.ts';
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
@@ -84,11 +85,12 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
 
   send(message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
     if (this.#closed) return Promise.reject(fault('upstream.unreachable', this.upstream, 'the session was closed'));
-    return new Promise((resolve, reject) => {
+    const answered = new Promise<UpstreamReply>((resolve, reject) => {
       const call = new HttpCall(this, message, options, resolve, reject);
       this.#calls.add(call);
       call.start();
     });
+    return message.method === 'tools/list' ? answered.then((reply) => this.#withoutInvalid(reply)) : answered;
   }
 
   listen(params: JsonObject, events: ListenEvents): { close(): void } {
@@ -128,7 +130,7 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
     const { target, maxMessageBytes } = this.#parts;
     const { method, params } = message;
     const body = requestText(id, method, reports ? withProgressToken(params, id) : params);
-    const headers = [...state.headers, ...mirroredHeaders(method, params, this.#paramHeaders(message))];
+    const headers = withTraceHeaders([...state.headers, ...mirroredHeaders(method, params, this.#paramHeaders(message))]);
     const exchange = new HttpExchange(events, maxMessageBytes);
     const pool = method === 'server/discover' ? target.streams : target.calls;
     pool.dispatch({ path: target.path, method: 'POST', headers, body }, exchange);
@@ -163,6 +165,25 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
     this.#calls.delete(call);
   }
 
+  /** A list without the tools whose header annotations break a rule, as the transport asks for. */
+  #withoutInvalid(reply: UpstreamReply): UpstreamReply {
+    const tools = reply.kind === 'result' ? reply.result['tools'] : undefined;
+    if (reply.kind === 'error' || !Array.isArray(tools)) return reply;
+    const valid = (tools as readonly Json[]).filter((tool) => {
+      const schema = isJsonObject(tool) ? tool['inputSchema'] : undefined;
+      if (!isJsonObject(tool) || !isJsonObject(schema)) return true;
+      try {
+        paramHeadersOf(schema);
+        return true;
+      } catch (error) {
+        const detail = { tool: JSON.stringify(tool['name']).slice(0, 130), reason: reasonOf(error) };
+        this.#parts.log({ level: 'warn', event: 'tool_left_out', upstream: this.upstream, detail });
+        return false;
+      }
+    });
+    return { ...reply, result: { ...reply.result, tools: valid } };
+  }
+
   #dress(credential: readonly string[]): Dressed {
     const own = ['accept', 'application/json, text/event-stream', 'content-type', 'application/json', 'accept-encoding', 'identity'];
     const headers = [...own, ...this.#parts.target.headers, ...credential, 'mcp-protocol-version', modernVersion];
@@ -179,11 +200,12 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
   }
 }
 
+/** What a schema asks for; nothing where its annotations break a rule: that tool is not listed, so nobody calls it. */
 function readable(schema: JsonObject): readonly ParamHeader[] {
   try {
     return paramHeadersOf(schema);
   } catch {
-    // A definition whose annotations break a rule is not listed, so nobody calls it by them.
+    // A definition that changed since it was listed; the upstream will say so.
     return noHeaders;
   }
 }

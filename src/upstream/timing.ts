@@ -13,6 +13,15 @@ export const defaultTiming: UpstreamTiming = {
 /** How long an era that was found by asking counts before it is asked for again. */
 export const eraLifeMs = 3_600_000;
 
+/**
+ * When lists are read again: as often as is set, or as the upstream's hint says within a fifth and twelve times of that. The hint is spread
+ * by up to a quarter, so that many gateways do not come at once.
+ */
+export function refreshWaitMs(refreshMs: number, freshForMs: number | undefined): number {
+  if (freshForMs === undefined || freshForMs === 0) return refreshMs;
+  return Math.min(Math.max(freshForMs * (1 + Math.random() / 4), refreshMs / 5), refreshMs * 12);
+}
+
 /** Doubling waits between two bounds, each shortened by up to a quarter so that many retries do not come at once. */
 export class Backoff {
   readonly #minMs: number;

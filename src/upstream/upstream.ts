@@ -9,7 +9,7 @@ import { legacyVersions } from './wire.ts';
 import { PermitSession } from './permit-session.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { isRetrySafe } from './retry-safe.ts';
-import { Backoff } from './timing.ts';
+import { Backoff, refreshWaitMs } from './timing.ts';
 import { transportOf, type TransportFactory } from './transport.ts';
 import type { ListKind, SessionOwner, UpstreamOptions, UpstreamPorts, UpstreamSession, UpstreamStatus, UpstreamTiming } from './types.ts';
 
@@ -173,7 +173,7 @@ export class Upstream {
       const { protocolVersion, serverInfo } = listing.handshake;
       const { era } = this.#transport;
       this.#setStatus({ name, state: 'ready', since: Date.now(), ...(era === undefined ? {} : { era }), protocolVersion, serverInfo });
-      this.#schedule(timing.refreshMs);
+      this.#schedule(refreshWaitMs(timing.refreshMs, this.#reader.freshForMs));
     } catch (error) {
       if (this.#closed) return;
       const reason = reasonOf(error);
