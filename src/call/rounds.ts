@@ -83,7 +83,7 @@ export class Rounds {
     const { call, upstream, outgoing } = resolved;
     if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
     if (logLevel !== undefined) await wantLogs(this.#parts, call, upstream, logLevel);
-    const running = new RunningCall();
+    const running = new RunningCall((message) => call.session.standalone?.send(message) ?? false);
     const lane = new MessageLane(this.#parts, call, upstream, running);
     const params = withLogLevel({ ...outgoing(judged.subject), ...extra }, logLevel);
     const permit = permitFor(upstream, { kind: 'request', method: call.method, params }, judged.decision, call.id);

@@ -18,6 +18,8 @@ export type Turn =
 
 /** Questions that an upstream asks at once arrive one after the other: this long the first waits for the others. */
 const gatherMs = 20;
+/** What only a listening stream may carry in this era. */
+const ofNoCall = /^notifications\/(resources\/updated|(tools|prompts|resources)\/list_changed)$/;
 
 /**
  * A call at an upstream in an era in which the agent cannot be asked while it waits: it outlives the agent's request when the upstream
@@ -30,6 +32,12 @@ export class RunningCall implements AgentChannel {
   #attendance: Attendance | undefined;
   #ended: Turn | undefined;
   #wake: (() => void) | undefined;
+  /** Takes what belongs to no call although it came with one. */
+  readonly #elsewhere: (message: JsonObject) => boolean;
+
+  constructor(elsewhere: (message: JsonObject) => boolean) {
+    this.#elsewhere = elsewhere;
+  }
 
   /** Takes the upstream's answer once it is there and all that came before it is delivered. */
   follow(reply: Promise<UpstreamReply>, lane: MessageLane): void {
@@ -85,6 +93,7 @@ export class RunningCall implements AgentChannel {
       if (typeof asked === 'string') this.#questions.delete(asked);
       return true;
     }
+    if (typeof method === 'string' && ofNoCall.test(method)) return this.#elsewhere(message);
     const attendance = this.#attendance;
     const shown = attendance === undefined ? undefined : asWanted(message, attendance);
     return shown !== undefined && attendance?.channel.send(shown) === true;
