@@ -93,7 +93,8 @@ export class Inbox {
 
   #acceptNotification(message: Extract<Unanswered, { kind: 'notification' }>, deliver: Deliver | undefined): void {
     const { method, params } = message;
-    const kind = listKinds[method];
+    // Own names only: an upstream may well send a method that is called `constructor`.
+    const kind = Object.hasOwn(listKinds, method) ? listKinds[method] : undefined;
     if (kind !== undefined) {
       this.#ports.onListChanged(kind);
     } else if (method === 'notifications/progress') {

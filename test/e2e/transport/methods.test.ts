@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { flatPolicy, type RawAgent } from '../../support/gateway.ts';
 import { frame, stream } from '../../support/recording-upstream.ts';
 import { startRig, until, type Rig } from './rig.ts';
+import { madeUp, notifications, requests, specMethods } from '../surfaces/spec-methods.ts';
 import { Listening } from './listening.ts';
 
 /** Everything is denied but the opening of a session, without which nothing could be asked. */
@@ -15,64 +16,6 @@ const denyAll = Object.fromEntries(
     }),
   ]),
 );
-
-const uri = 'demo://canary';
-/** Every request and notification of MCP 2025-03-26 to 2026-07-28, with params that are well-formed. */
-const requests: Readonly<Record<string, object | undefined>> = {
-  ping: undefined,
-  'tools/list': {},
-  'tools/call': { name: 'echo', arguments: { text: 'canary' } },
-  'resources/list': {},
-  'resources/templates/list': {},
-  'resources/read': { uri },
-  'resources/subscribe': { uri },
-  'resources/unsubscribe': { uri },
-  'prompts/list': {},
-  'prompts/get': { name: 'canary' },
-  'completion/complete': { ref: { type: 'ref/resource', uri }, argument: { name: 'canary', value: 'c' } },
-  'logging/setLevel': { level: 'debug' },
-  'tasks/get': { taskId: 'canary' },
-  'tasks/result': { taskId: 'canary' },
-  'tasks/cancel': { taskId: 'canary' },
-  'tasks/list': {},
-  'tasks/update': { taskId: 'canary' },
-  'server/discover': {},
-  'subscriptions/listen': { notifications: { toolsListChanged: true } },
-  'sampling/createMessage': { messages: [{ role: 'user', content: { type: 'text', text: 'canary' } }], maxTokens: 1 },
-  'elicitation/create': { message: 'canary', requestedSchema: { type: 'object', properties: {} } },
-  'roots/list': {},
-};
-const notifications: Readonly<Record<string, object | undefined>> = {
-  'notifications/cancelled': { requestId: 99, reason: 'canary' },
-  'notifications/progress': { progressToken: 'canary', progress: 1 },
-  'notifications/roots/list_changed': undefined,
-  'notifications/message': { level: 'info', data: 'canary' },
-  'notifications/resources/updated': { uri },
-  'notifications/resources/list_changed': undefined,
-  'notifications/tools/list_changed': undefined,
-  'notifications/prompts/list_changed': undefined,
-  'notifications/elicitation/complete': { elicitationId: 'canary' },
-  'notifications/tasks/status': { taskId: 'canary', status: 'working' },
-  'notifications/tasks': { taskId: 'canary' },
-  'notifications/subscriptions/acknowledged': {},
-};
-const madeUp = [
-  ...['tools', 'resources', 'prompts', 'sampling', 'tasks', 'admin', 'x', 'rpc', 'notifications', 'completion'].flatMap((group) =>
-    ['call2', 'exec', '../call', 'CALL', 'créer'].map((verb) => `${group}/${verb}`),
-  ),
-  ...[
-    'tools/call ',
-    ' tools/call',
-    'Tools/Call',
-    'tools/call\u0000',
-    'tools\u2215call',
-    'TOOLS/CALL',
-    'tools//call',
-    'constructor',
-    '__proto__x',
-    'toString',
-  ],
-];
 
 describe('every method under a policy that denies', { concurrency: false }, () => {
   let rig: Rig;
@@ -104,6 +47,12 @@ describe('every method under a policy that denies', { concurrency: false }, () =
   const isEmptyList = (result: Record<string, unknown> | undefined): boolean =>
     Object.values(result ?? {}).some((value) => Array.isArray(value) && value.length === 0);
 
+  test('are all that the schemas of the specification name', () => {
+    const tested = [...Object.keys(requests), ...Object.keys(notifications), 'initialize'];
+    assert.deepEqual(tested.sort(), specMethods.all);
+    assert.ok(specMethods.session.length > 25);
+  });
+
   test('no request of MCP gets through, and each is recorded once', async () => {
     const allowed = ['deny', 'rpc.method_unknown', 'target.unknown', 'resource.unknown'];
     for (const [method, params] of Object.entries({ ...requests, ...notifications })) {
@@ -114,14 +63,19 @@ describe('every method under a policy that denies', { concurrency: false }, () =
   });
 
   test('no notification of MCP gets through, and each is recorded once', async () => {
-    for (const [method, params] of Object.entries({ ...notifications, ...requests }))
-      assert.equal(await taken({ method, ...(params === undefined ? {} : { params }) }), 'deny', method);
+    for (const [method, params] of Object.entries({ ...notifications, ...requests })) {
+      const expected = method === 'notifications/initialized' ? 'allow' : 'deny';
+      assert.equal(await taken({ method, ...(params === undefined ? {} : { params }) }), expected, method);
+    }
   });
 
   test('no method that somebody made up gets through', async () => {
     assert.ok(madeUp.length >= 50);
-    for (const method of madeUp)
-      assert.equal(await taken({ id: 7, method, params: { name: 'echo', arguments: { text: 'canary' } } }), 'deny', method);
+    for (const method of madeUp) {
+      const params = { name: 'echo', arguments: { text: 'canary' } };
+      assert.equal(await taken({ id: 7, method, params }), 'deny', method);
+      assert.equal(await taken({ method, params }), 'deny', method);
+    }
   });
 
   test('no byte of them reached the upstream', () => {
@@ -144,8 +98,9 @@ describe('every message of an upstream under a policy that denies messages', { c
     const agent = await rig.agent({ capabilities: { sampling: {}, elicitation: {}, roots: {} } });
     const listening = await Listening.open(agent);
     await agent.call('echo');
-    const asked = Object.entries(requests).filter(([method]) => method !== 'ping');
-    const told = Object.entries(notifications).filter(([method]) => !/list_changed|cancelled|progress/.test(method));
+    const strange = madeUp.map((method) => [method, { text: 'canary' }] as const);
+    const asked = [...Object.entries(requests).filter(([method]) => method !== 'ping'), ...strange];
+    const told = [...Object.entries(notifications).filter(([method]) => !/list_changed|cancelled|progress/.test(method)), ...strange];
     const seq = await rig.lastSeq();
     rig.upstream.once('tools/call', ({ request, response }) => {
       stream(response);
@@ -165,7 +120,7 @@ describe('every message of an upstream under a policy that denies messages', { c
     await until(() => replies().length === asked.length, 'a refusal of each question');
     assert.deepEqual(new Set(replies().map(({ message }) => message.id)), new Set(asked.map((_one, at) => `u${String(at)}`)));
     for (const { message } of replies()) assert.equal(message.error?.code, 4030, JSON.stringify(message));
-    const records = await rig.recordsAfter(seq, 200);
+    const records = await rig.recordsAfter(seq, 500);
     const messages = records.filter((record) => record.what?.phase === 'message');
     assert.deepEqual(
       messages.map((record) => [record.what?.method, record.decision?.effect]).sort(),
