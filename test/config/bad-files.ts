@@ -253,6 +253,16 @@ export const badFiles: readonly BadFile[] = [
     ],
   },
   {
+    name: 'names that the gateway needs for tool search',
+    yaml: 'version: 1\nupstreams:\n  a: { stdio: { command: a } }\nendpoints:\n  e:\n    upstreams:\n      - { name: a, tools: [find_tool, other] }\n    rename: [{ upstream: a, tool: other, as: call_tool }]\n    variants: [{ upstream: a, tool: other, as: find_tool, pin: { p: 1 } }]\n    tool_search: { enabled: true, results: 20, max_results: 5 }\n',
+    says: [
+      "7:28: endpoints.e.upstreams[0].tools[0]: `find_tool` is the gateway's own tool where `tool_search` is enabled; take another name",
+      "8:46: endpoints.e.rename[0].as: `call_tool` is the gateway's own tool where `tool_search` is enabled; take another name",
+      "9:48: endpoints.e.variants[0].as: `find_tool` is the gateway's own tool where `tool_search` is enabled; take another name",
+      '10:44: endpoints.e.tool_search.results: `results` is above `max_results`; lower it, or raise that',
+    ],
+  },
+  {
     name: 'renames and variants that lead nowhere',
     yaml: "version: 1\nupstreams:\n  a: { stdio: { command: a } }\n  b: { stdio: { command: b } }\nendpoints:\n  e:\n    upstreams:\n      - { name: a, tools: ['read_*'], exclude: [read_all] }\n    rename:\n      - { upstream: a, tool: read_one, as: one }\n      - { upstream: a, tool: read_one, as: uno }\n      - { upstream: a, tool: read_all, as: all }\n      - { upstream: b, tool: x, as: x y }\n    variants:\n      - { upstream: b, tool: x, as: one, pin: { p: 1 } }\n      - { upstream: a, tool: read_all, as: nothing }\n      - { upstream: a, tool: read_all, as: both, pin: { p: 1 }, narrow: { p: { enum: [1] }, q: { type: nmber } } }\n",
     says: [

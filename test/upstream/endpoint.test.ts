@@ -101,6 +101,31 @@ test('a name in other letters is kept back; one with strange characters or too l
   assert.equal(view.resolveTool(shortened!)!.name, long);
 });
 
+test('a name that is another’s in other letters is kept back, and the other is named', () => {
+  const view = buildEndpoint(catalogue(entry('a', ['search']), entry('b', ['sеarch'])), all('a', 'b'));
+  assert.deepEqual([...view.tools.keys()], ['search']);
+  assert.match(view.quarantined[0]?.reason ?? '', /looks like `search` of `a`/);
+});
+
+test('names of the gateway’s own tools, and those that look like them, are nobody’s where tools are searched', () => {
+  const search = { results: 5, maxResults: 10 };
+  const joined = catalogue(entry('a', ['find_tool', 'ca11-tool', 'other']));
+  const view = buildEndpoint(joined, { ...all('a'), toolSearch: search });
+  assert.deepEqual([...view.tools.keys()], ['other']);
+  assert.deepEqual(
+    view.quarantined.map(({ name }) => name),
+    ['find_tool', 'ca11-tool'],
+  );
+  assert.deepEqual([...buildEndpoint(joined, all('a')).tools.keys()], ['find_tool', 'ca11-tool', 'other']);
+});
+
+test('an output schema that is not an object’s is kept apart for those who know such', () => {
+  const definition = { name: 'count', inputSchema: { type: 'object' }, outputSchema: { type: 'integer' } };
+  const tool = buildEndpoint(catalogue(entry('a', [definition])), all('a')).resolveTool('count');
+  assert.equal(tool?.definition['outputSchema'], undefined);
+  assert.deepEqual(tool?.modernOutputSchema, { type: 'integer' });
+});
+
 test('whatever names upstreams choose: each exposed one is short, plain, alone, and leads to one tool', () => {
   const name = fc.oneof(
     fc.constantFrom('search', 'Search', 'get-sum', 'get_sum', 'a_search', 'l', '1'),
