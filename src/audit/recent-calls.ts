@@ -38,7 +38,7 @@ export async function recentCalls(db: Db, { tenant, log = 'main', sinceMs, limit
     for (const row of rows) {
       beforeSeq = row.seq;
       if (row.at_ms < sinceMs - slackMs || calls.length >= limit) return calls.reverse();
-      if (row.at_ms < sinceMs || (row.kind !== 'decided' && row.kind !== 'finished')) continue;
+      if (row.at_ms < sinceMs || (row.kind !== 'decided' && row.kind !== 'finished') || row.record === '') continue;
       const record = JSON.parse(row.record) as AuditRecord;
       if (record.call === undefined || seen.has(record.call)) continue;
       if (row.kind === 'finished') {

@@ -3,7 +3,7 @@ import type { Migration } from './migration.ts';
 const window = (bytes: string): string =>
   `CREATE TABLE audit_window (
     tenant TEXT NOT NULL, log TEXT NOT NULL, day TEXT NOT NULL, first_seq BIGINT NOT NULL, kek TEXT NOT NULL, wrapped_key ${bytes},
-    made_at_ms BIGINT NOT NULL, ended_at_ms BIGINT, ended_why TEXT CHECK (ended_why IN ('erased', 'expired')),
+    made_at_ms BIGINT NOT NULL, purged BIGINT NOT NULL DEFAULT 0, ended_at_ms BIGINT, ended_why TEXT CHECK (ended_why IN ('erased', 'expired')),
     PRIMARY KEY (tenant, log, day),
     CHECK ((wrapped_key IS NULL) = (ended_at_ms IS NOT NULL))
   )`;
@@ -11,7 +11,7 @@ const window = (bytes: string): string =>
 const sealed = (bytes: string): string =>
   `CREATE TABLE audit_input (
     tenant TEXT NOT NULL, log TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, day TEXT NOT NULL, sealed ${bytes} NOT NULL,
-    PRIMARY KEY (tenant, log, first_seq)
+    PRIMARY KEY (tenant, log, first_seq, day)
   )`;
 
 /** What stays of a record whose text is taken away: its place, its hash, what it was and when. */
@@ -27,7 +27,8 @@ const emptied = [
 /**
  * Inputs of decisions, sealed: one row holds those of the records `first_seq` to `last_seq` that one commit wrote, under the key of their
  * day. A day (`2026-11-21`, UTC) whose key is gone stays as a row that says why; `first_seq` is where its rows begin. `audit_hold` names
- * what must be kept whatever its age. `store_key` has keys that the gateway made for itself, sealed under the key `kek` where there is one.
+ * what must be kept whatever its age; what it keeps of a day that is erased is sealed anew, under a key named `<day>/held-<time>`.
+ * `audit_expiry` says up to where a class of records was looked through for what is too old. `store_key` has keys that the gateway made for itself, sealed under the key `kek` where there is one.
  * A record's text may be taken away, whole, while somebody has the lease `audit-expiry`; its hash stays, and with it the chain.
  */
 export const auditInput: Migration = {
@@ -40,6 +41,9 @@ export const auditInput: Migration = {
       PRIMARY KEY (tenant, id)
     )`,
     'CREATE TABLE store_lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_ms BIGINT NOT NULL)',
+    `CREATE TABLE audit_expiry (
+      tenant TEXT NOT NULL, log TEXT NOT NULL, class TEXT NOT NULL, through_seq BIGINT NOT NULL, PRIMARY KEY (tenant, log, class)
+    )`,
   ],
   sqlite: [
     window('BLOB'),
