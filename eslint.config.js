@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', 'coverage/**', 'src/config/schema-types.ts', 'src/rego/opa/**'] },
+  { ignores: ['dist/**', '.castellan/**', 'node_modules/**', 'coverage/**', 'src/config/schema-types.ts', 'src/rego/opa/**'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { project: ['./test/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
