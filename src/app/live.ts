@@ -3,6 +3,7 @@ import type { CallSettings, Content } from '../call/parts.ts';
 import { allowedHosts, allowedOrigins, publicUrl } from '../config/addresses.ts';
 import type { Config } from '../config/schema-types.ts';
 import type { ApiKeyVerifier, IdentityEvent } from '../identity/options.ts';
+import type { Log } from '../observe/log.ts';
 import { version } from '../version.ts';
 import { openContent } from './content.ts';
 import { openDoors, type Doors } from './identity.ts';
@@ -55,8 +56,10 @@ export class Live {
   }
 }
 
-function settingsOf({ environment, policy, limits, approvals, audit }: Config): CallSettings {
+function settingsOf({ environment, policy, limits, approvals, audit, endpoints }: Config): CallSettings {
+  const observed = observedEndpoints(endpoints);
   return {
+    observedEndpoints: observed.length === 0 ? undefined : new Set(observed),
     keepInputBytes: audit.inputs.enabled ? audit.inputs.max_bytes : 0,
     environmentJson: JSON.stringify(environment),
     decisionDeadlineMs: policy.deadline_ms,
@@ -66,6 +69,17 @@ function settingsOf({ environment, policy, limits, approvals, audit }: Config): 
     questionTimeoutMs: limits.question_timeout_ms,
     serverInfo: { name: 'castellan', title: `Castellan (${environment.name})`, version },
   };
+}
+
+/** The endpoints that only observe. */
+export function observedEndpoints(endpoints: Config['endpoints']): readonly string[] {
+  return Object.entries(endpoints).flatMap(([name, { enforcement }]) => (enforcement === 'observe' ? [name] : []));
+}
+
+/** Says in the log that not everything is enforced. */
+export function tellObserved(log: Pick<Log, 'warn'>, { endpoints }: Pick<Config, 'endpoints'>): void {
+  const observed = observedEndpoints(endpoints);
+  if (observed.length > 0) log.warn('enforcement.observed', { endpoints: observed.join(', ') });
 }
 
 /** What identity depends on. */

@@ -60,6 +60,7 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
   const listeners: (() => void)[] = [];
   const observer: Mutable<Observer> = {
     decided: metrics.decided,
+    observed: metrics.observed,
     fault: (fault, release, rule) => {
       metrics.policyFault(fault);
       log.error('policy.fault', { fault, release, rule });
@@ -113,7 +114,7 @@ function restoreCall(history: History, decided: AuditRecord, finished: AuditReco
   const { who, what, decision } = decided;
   const route = what === undefined ? undefined : methodTable[what.method]?.route;
   if (who === undefined || what?.phase !== 'call' || route !== 'one' || decision === undefined) return;
-  const sent = decision.effect === 'allow' || decision.effect === 'redact';
+  const sent = decision.effect === 'allow' || decision.effect === 'redact' || decision.enforced === false;
   const labels = sent ? [...new Set([...(what.labels ?? []), ...(decision.labels ?? []), ...(finished?.decision?.labels ?? [])])] : [];
   const { method, server, name: tool, arguments_digest = '' } = what;
   const tracked = new TrackedCall(Date.parse(decided.at), decided.session ?? '', { method, server, tool, labels, arguments_digest });

@@ -1,6 +1,7 @@
 import type { Environment } from '../cli/application.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { tellObserved } from './live.ts';
 import { systemRecord, type Rooms } from './rooms.ts';
 import { upstreamOptions } from './upstreams.ts';
 
@@ -72,6 +73,7 @@ export class Reloader {
     observation.log.conceal(next.secrets.map((secret) => secret.reveal()));
     await upstreams.reconfigure(upstreamOptions(next.config));
     await live.use(next.config);
+    tellObserved(observation.log, next.config);
     endpoints.use(next.config);
     this.#loaded = next;
     this.#onLoaded(next);

@@ -28,7 +28,7 @@ import { version } from '../version.ts';
 import { auditStore, storeOptions } from './admin.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openInputKeys } from './input-keys.ts';
-import { Live } from './live.ts';
+import { Live, tellObserved } from './live.ts';
 import type { Observation } from './observe.ts';
 import { openNarrowing } from './narrowing.ts';
 import { Compiler, openReleases } from './policy.ts';
@@ -88,6 +88,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   const endpoints = new Endpoints(config, () => upstreams.catalogue());
   const live = new Live(keys, observation.identityEvent);
   await live.use(config);
+  tellObserved(observation.log, config);
   const { history_entries: maxEntries, history_window_s: windowS, history_identities: maxIdentities } = config.limits;
   const history = new History({ maxEntries, windowMs: windowS * 1000, maxIdentities });
   await observation.restoreHistory(db, history, config);

@@ -7,6 +7,7 @@ import type { Answer, Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import type { HistoryView } from './history.ts';
 import { maskedInput } from './masked-input.ts';
+import { isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { stamped, withheld } from './reply.ts';
 
@@ -46,8 +47,11 @@ export async function inspect(
     { entry: 'gateway/result', phase: 'result', atMs: parts.now(), findings, history, approval: null, result: subject, environmentJson },
     keepInputBytes,
   );
-  const judged = await decide(parts, release, 'gateway/result', asked);
+  const decided = await decide(parts, release, 'gateway/result', asked);
+  const observed = isObserved(parts, call.session.endpoint);
+  const judged = observed ? unenforced(decided) : decided;
   const input = asked.mask === undefined ? asked : await maskedInput(parts, asked);
+  if (judged.enforced === false) return { ...passed(call, decision, reply, subject, judged, 0), input };
   // Approval has no meaning for what already happened: an answer that asks for it withholds.
   if (judged.effect === 'deny' || judged.effect === 'require_approval') return { ...held(call, judged), input };
   if (judged.redactions.length === 0) return { ...passed(call, decision, reply, subject, judged, 0), input };

@@ -9,6 +9,7 @@ import { buildInput, type InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import { TrackedCall, type HistoryView } from './history.ts';
+import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, makeDurable } from './record.ts';
 
@@ -33,7 +34,7 @@ export interface JudgeOptions {
 
 /**
  * Stages 4 to 6 for whatever an agent sends: builds the input, asks policy, resolves approval, limits and redaction, and makes the
- * decision durable. The returned decision is what the record says.
+ * decision durable. The returned decision is what the record says, or where the endpoint only observes what is done instead.
  * @throws GatewayError `audit.unavailable` when the decision could not be recorded: nothing may be sent then
  */
 export async function judge(parts: Parts, call: Call, options: JudgeOptions): Promise<Judged> {
@@ -51,19 +52,22 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
     const first = await decide(parts, call.snapshot.release, 'gateway/call', input);
     const decidedMs = performance.now();
     parts.observer.stage('decide', decidedMs - builtMs);
-    const settled = await settle(parts, call, first, input, ask, options);
-    if (tracked !== undefined && settled.held === undefined && settled.decision.effect !== 'deny')
-      parts.history.carry(tracked, settled.decision.labels);
+    const observed = isObserved(parts, call.session.endpoint);
+    const settled = observed ? watched(parts, call, first, input) : await settle(parts, call, first, input, ask, options);
+    const acted: Settled = observed ? { ...settled, decision: actedOn(settled.decision) } : settled;
+    if (tracked !== undefined && acted.held === undefined && acted.decision.effect !== 'deny')
+      parts.history.carry(tracked, acted.decision.labels);
     const recordMs = performance.now();
     await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)), settled.input);
     parts.observer.stage('record-decision', performance.now() - recordMs);
     parts.observer.decided(call.method, settled.decision.effect, call.target.server ?? 'gateway', decidedMs - builtMs);
+    if (observed) parts.observer.observed?.(settled.decision.effect);
     call.session.calls++;
-    if (settled.decision.effect === 'deny') call.session.denied++;
-    if (tracked !== undefined && (settled.decision.effect === 'deny' || settled.held !== undefined)) {
-      parts.history.settle(key, tracked, settled.decision.effect, 'denied', [], parts.now());
+    if (acted.decision.effect === 'deny') call.session.denied++;
+    if (tracked !== undefined && (acted.decision.effect === 'deny' || acted.held !== undefined)) {
+      parts.history.settle(key, tracked, acted.decision.effect, 'denied', [], parts.now());
     }
-    return { ...settled, tracked, history };
+    return { ...acted, tracked, history };
   } catch (error) {
     if (tracked !== undefined) parts.history.settle(key, tracked, 'deny', 'denied', [], parts.now());
     throw error;
@@ -77,6 +81,12 @@ interface Settled {
   readonly subject: JsonObject;
   readonly held?: Approval;
   readonly spent?: Approval;
+}
+
+/** What would be done, where nothing is: no approval is asked for, and the arguments stay as they came. */
+function watched(parts: Parts, call: Call, first: Decision, input: InputDocument): Settled {
+  const would = first.effect === 'require_approval' ? first : finish(parts, call, first, input).decision;
+  return { decision: unenforced(would), input, subject: call.subject };
 }
 
 /** Turns policy's first answer into the final one: approval looked for, spent or asked; limits counted; redactions applied. */

@@ -8,6 +8,7 @@ import { buildInput, type InputParts } from './build-input.ts';
 import type { Answer, Call } from './call.ts';
 import { decideList } from './decide.ts';
 import { kindOf } from './methods.ts';
+import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
 import { failure, refusal } from './reply.ts';
@@ -77,9 +78,12 @@ export async function visibleItems(
   };
   const input = buildInput(parts.plans, listing, inputParts, parts.settings().keepInputBytes);
   const ask = (): ReturnType<typeof decideList> => decideList(parts, release, input);
-  const { visible, decision } = await parts.lists.get({ plans: parts.plans, call: listing, parts: inputParts, input, ask });
+  const answered = await parts.lists.get({ plans: parts.plans, call: listing, parts: inputParts, input, ask });
+  const { visible } = answered;
+  const decision = isObserved(parts, call.session.endpoint) ? unenforced(answered.decision) : answered.decision;
   await makeDurable(parts, decidedRecord(call, decision, parts.now()), input);
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
+  if (decision.enforced === false) return { decision: actedOn(decision), shown: items };
   if (decision.effect === 'deny') return { decision, shown: [] };
   const narrow = release && parts.narrow?.({ release, identity: call.identity, environmentJson: parts.settings().environmentJson });
   const shown = items

@@ -7,6 +7,7 @@ import { buildInput, type InputParts } from './build-input.ts';
 import { member, type Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
 import { kindOf } from './methods.ts';
+import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, makeDurable } from './record.ts';
 import { callOf } from './resolve.ts';
@@ -61,9 +62,14 @@ export async function judgeMessage(parts: Parts, origin: Origin, upstream: strin
       });
     }
   }
+  if (isObserved(parts, session.endpoint)) {
+    decision = unenforced(decision);
+    if (decision.enforced === false) params = message.params;
+    parts.observer.observed?.(decision.effect);
+  }
   await makeDurable(parts, decidedRecord(call, decision, parts.now()), input);
   parts.observer.decided(call.method, decision.effect, upstream, decision.tookMs);
-  return { decision, params, call };
+  return { decision: actedOn(decision), params, call };
 }
 
 /** What a message of an upstream is about: its resource, or its method. */

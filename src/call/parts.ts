@@ -32,6 +32,8 @@ export interface Content {
 /** What the stages tell the outside: counters and timings, never contents. */
 export interface Observer {
   decided(method: string, effect: string, upstream: string, decisionMs: number): void;
+  /** A decision was made that is not enforced. */
+  observed?(effect: string): void;
   fault(fault: string, release: string, rule: string | undefined): void;
   refused(code: string): void;
   finished(method: string, upstream: string, totalMs: number, upstreamMs: number): void;
@@ -57,6 +59,8 @@ export type Stage =
 
 /** Settings of the calls, from the configuration; a reload swaps the whole object. */
 export interface CallSettings {
+  /** Endpoints whose decisions are recorded and not enforced; absent: none. */
+  readonly observedEndpoints?: ReadonlySet<string> | undefined;
   readonly environmentJson: string;
   /** Inputs up to this size are kept, sealed, beside their records; 0: none. */
   readonly keepInputBytes: number;

@@ -161,5 +161,6 @@ function auditDecision(decision: Decision): AuditDecision {
     input_digest: decision.inputDigest,
     took_ms: Math.round(decision.tookMs * 1000) / 1000,
     ...(decision.fault === undefined ? {} : { fault: decision.fault }),
+    ...(decision.enforced === undefined ? {} : { enforced: decision.enforced }),
   };
 }

@@ -362,6 +362,10 @@ export interface EndpointConfig {
    * What agents are told about this endpoint when they connect.
    */
   instructions?: string;
+  /**
+   * `observe`: everything is decided and recorded, and nothing is refused, held or changed because of policy; the record says `enforced: false`. For the time before rules are trusted. Faults of the gateway (no identity, malformed, unknown, no policy at all, no audit) still refuse.
+   */
+  enforcement: 'enforce' | 'observe';
   tool_search: ToolSearchConfig;
 }
 export interface EndpointUpstreamConfig {

@@ -59,6 +59,8 @@ export interface AuditDecision {
   readonly input?: 'masked' | 'dropped' | 'too_large';
   readonly took_ms: number;
   readonly fault?: PolicyFault;
+  /** `false`: this would have been done, and was not, because the endpoint only observes. */
+  readonly enforced?: false;
 }
 
 export interface AuditOutcome {

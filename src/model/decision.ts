@@ -88,6 +88,8 @@ export interface Decision {
   readonly tookMs: number;
   /** Present where the gateway decided because policy could not: the fault's code, for audit and metrics. */
   readonly fault?: PolicyFault;
+  /** `false` where the endpoint only observes: this is what would have been done, and the call went on as it came. */
+  readonly enforced?: false;
 }
 
 /** How an evaluation can fail. Each ends in a deny. */

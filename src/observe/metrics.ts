@@ -33,6 +33,8 @@ export interface SinkNumbers {
 export interface Metrics {
   /** A decision was made. */
   readonly decided: (method: string, effect: string, upstream: string, decisionMs: number) => void;
+  /** A decision was made that is not enforced. */
+  readonly observed: (effect: string) => void;
   /** A call ended; `upstreamMs` is the part of `totalMs` that was spent waiting for the upstream. */
   readonly finished: (method: string, upstream: string, totalMs: number, upstreamMs: number) => void;
   readonly policyFault: (fault: string) => void;
@@ -92,6 +94,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     new Histogram(registry, `castellan_${name}`, help, bounds, labels);
 
   const calls = counter('calls_total', 'Calls that policy decided.', [{ name: 'effect', values: effects }, upstream, method]);
+  const observed = counter('observed_decisions_total', 'Decisions that were recorded and not enforced.', [{ name: 'effect', values: effects }]);
   const decisionSeconds = histogram('decision_seconds', 'Time of a policy decision.', fastSeconds);
   const callSeconds = histogram('call_seconds', 'Time of a call, upstream included.', slowSeconds, [upstream]);
   const upstreamSeconds = histogram('upstream_seconds', 'Time that a call waited for its upstream.', slowSeconds, [upstream]);
@@ -118,6 +121,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     (name) => gaugeFailures.add(name),
   );
   return {
+    observed: (effect) => observed.add(effect),
     decided: (name, effect, server, decisionMs) => {
       calls.add(effect, server, name);
       decisionSeconds.observe(decisionMs / 1000);

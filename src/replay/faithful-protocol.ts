@@ -27,6 +27,8 @@ export interface RecordFacts {
   readonly argumentsDigest: string;
   readonly toolLabels: readonly string[];
   readonly limits: readonly Limit[];
+  /** The decision was only observed: the call was sent as it came, whatever it says. */
+  readonly observed: boolean;
 }
 
 /** To a worker, four for each input: entrypoint's index, input, what was recorded, {@link RecordFacts}; the last two as JSON. */

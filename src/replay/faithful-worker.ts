@@ -92,9 +92,12 @@ class FaithfulReplay {
     return counted.rule === undefined ? now.verdict : { ...now.verdict, limited: counted.rule };
   }
 
-  #note(entry: Entrypoint, call: CallFacts, { server }: RecordFacts, recorded: Verdict, met: Verdict): void {
+  #note(entry: Entrypoint, call: CallFacts, { server, observed }: RecordFacts, recorded: Verdict, met: Verdict): void {
     if (entry === 'gateway/list') return;
-    const [was, now] = [effective(recorded), effective(met)];
+    const said = effective(recorded);
+    // What was only observed was sent as it came; what depends on it is as the candidate, enforced, would have made it.
+    const was: Verdict = observed ? { ...said, effect: 'allow', redactions: [] } : said;
+    const now = effective(met);
     const labels = (verdict: Verdict): readonly string[] =>
       isSent(verdict.effect) ? [...new Set([...call.toolLabels, ...verdict.labels])] : [];
     this.#history.decided(call, {

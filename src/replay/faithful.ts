@@ -80,13 +80,24 @@ function factsOf({ record, entry }: RecordedDecision, calls: Map<string, RecordF
     argumentsDigest: what.arguments_digest ?? '',
     toolLabels: what.labels ?? [],
     limits: decision?.limits ?? [],
+    observed: decision?.enforced === false,
   };
   if (calls.size >= maxOpenCalls) calls.delete(calls.keys().next().value ?? '');
   calls.set(call, facts);
   return facts;
 }
 
-const nobody = { identity: '', subject: '', session: '', server: null, name: '', argumentsDigest: '', toolLabels: [], limits: [] } as const;
+const nobody = {
+  identity: '',
+  subject: '',
+  session: '',
+  server: null,
+  name: '',
+  argumentsDigest: '',
+  toolLabels: [],
+  limits: [],
+  observed: false,
+} as const;
 
 /** One worker thread, and the identities that are its own. */
 class Shard {

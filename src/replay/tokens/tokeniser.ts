@@ -25,7 +25,9 @@ export class Tokeniser {
   constructor(vocabulary: Vocabulary, key: Uint8Array) {
     this.#key = key;
     this.#vocabulary = vocabulary;
-    const kept = [...vocabulary.literals].flatMap((literal) => (literal.length >= minPartChars && literal.length <= maxPartChars ? [literal.toLowerCase()] : []));
+    const kept = [...vocabulary.literals].flatMap((literal) =>
+      literal.length >= minPartChars && literal.length <= maxPartChars ? [literal.toLowerCase()] : [],
+    );
     const longest = [...new Set(kept)]
       .sort((a, b) => b.length - a.length)
       .map((literal) => literal.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
