@@ -45,7 +45,9 @@ async function bench(): Promise<boolean> {
     console.log('castellan: JWT, the shipped policies on call and result, content scan, audit on SQLite (flushed before anything is sent)');
     console.log(`  ${changedData}`);
     console.log('castellan-relaxed: the same, without the flush');
-    console.log('both are warmed up with 20,000 calls or 8 s, by when V8 has compiled what a call needs; the relays, which are small, with 4,000\n');
+    console.log(
+      'both are warmed up with 20,000 calls or 8 s, by when V8 has compiled what a call needs; the relays, which are small, with 4,000\n',
+    );
     if (isBusy(visits)) console.log('the machine was busy (direct calls were slow): only the ratios mean something, latencies do not\n');
     for (const line of aims(rows, isBusy(visits))) console.log(line);
     const rivals = await rivalFigures();
