@@ -3,51 +3,13 @@ import { CallClock } from './call-clock.ts';
 import type { OutgoingRequest } from './channel.ts';
 import { callFault, fault, type UpstreamFault } from './faults.ts';
 import type { ExchangeEvents, ExchangeFailure, HttpExchange, ResponseHeaders } from './http-exchange.ts';
-import type { Inbox } from './inbox.ts';
 import type { RequestOptions, UpstreamMessage, UpstreamReply } from './types.ts';
-import { readRefusal } from './http-refusal.ts';
+import type { HttpCallPort, HttpState } from './http-call-port.ts';
+import { sortRefusal } from './http-refusal.ts';
 import { parseMessage, progressTokenOf, type Incoming } from './wire.ts';
-
-/** An open session at an upstream, as far as a request needs it. */
-export interface HttpState {
-  readonly sessionId: string | undefined;
-}
-
-/** A request with the id that it goes out under. */
-export interface IdentifiedRequest {
-  readonly id: number;
-  readonly message: OutgoingRequest;
-  readonly reports: boolean;
-}
-
-/** What a call needs of its channel. */
-export interface HttpCallPort<State extends HttpState> {
-  readonly upstream: string;
-  readonly inbox: Inbox;
-  /** The open session, at once where it is open. */
-  ready(): State | Promise<State>;
-  /** The upstream does not know this session any more. */
-  lost(state: State): void;
-  /** The upstream refused the credential; true when a fresh one is to be had. */
-  credentialRefused(state: State): boolean;
-  nextId(): number;
-  /** Sends the message under this id; `reports`: with the id as its progress token. */
-  post(state: State, request: IdentifiedRequest, events: ExchangeEvents): HttpExchange;
-  /** Left out where the era knows no resuming. */
-  resume?(state: State, lastEventId: string, events: ExchangeEvents): HttpExchange;
-  /** The upstream refused with a status that an upstream of this era does not give here. */
-  doubtful?(status: number): Error | undefined;
-  /** Tells the upstream, without waiting, that a request is given up. */
-  giveUp(state: State, id: number, why: string): void;
-  retrySafe(message: OutgoingRequest): boolean;
-  settled(call: HttpCall<State>): void;
-  /** The connection failed. */
-  unreachable(): void;
-}
 
 const maxResumes = 5;
 const defaultResumeMs = 1_000;
-const sessionWords = /session|not initialized/i;
 
 /**
  * One request to an upstream over Streamable HTTP until its one answer: through a lost session, a refused credential, a cut stream.
@@ -195,44 +157,44 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
   #onRefusal(status: number, body: Buffer): void {
     const state = this.#state;
     if (state === undefined) return;
-    const answer = readRefusal(body, this.#id);
     if (this.#resumes > 0) {
       this.#onLostAnswer(`resuming was refused with status ${status}`);
       return;
     }
-    if (status === 401 || status === 403) {
-      if (this.#reauthorised || !this.#port.credentialRefused(state)) {
-        this.#fault('upstream.credential', `status ${status}`, false);
+    const refusal = sortRefusal(status, body, this.#id, state.sessionId !== undefined);
+    switch (refusal.kind) {
+      case 'credential':
+        if (this.#reauthorised || !this.#port.credentialRefused(state)) {
+          this.#fault('upstream.credential', `status ${status}`, false);
+          return;
+        }
+        this.#reauthorised = true;
+        this.start();
         return;
-      }
-      this.#reauthorised = true;
-      this.start();
-      return;
-    }
-    const isMethodUnknown = answer?.error['code'] === -32601;
-    const isLost =
-      state.sessionId !== undefined && ((status === 404 && !isMethodUnknown) || (status === 400 && sessionWords.test(body.toString())));
-    if (isLost) {
-      this.#port.lost(state);
-      if (this.#reopened) {
-        this.#fault('upstream.unreachable', 'the session was lost twice', false);
+      case 'lost':
+        this.#port.lost(state);
+        if (this.#reopened) {
+          this.#fault('upstream.unreachable', 'the session was lost twice', false);
+          return;
+        }
+        this.#reopened = true;
+        this.start();
         return;
-      }
-      this.#reopened = true;
-      this.start();
-      return;
+      case 'answer':
+        this.#onResponse({ kind: 'response', id: this.#id, result: undefined, error: refusal.error }, body.length);
+        return;
+      case 'redirect':
+        this.#fault('upstream.protocol', `a redirect with status ${status}: redirects are not followed`, false);
+        return;
+      case 'down':
+        this.#fault('upstream.unreachable', `status ${status}`, status >= 500);
+        return;
+      case 'refused':
+        this.#fault('upstream.protocol', `status ${status}`, false, this.#port.doubtful?.(status));
+        return;
+      default:
+        refusal satisfies never;
     }
-    if (answer !== undefined) {
-      this.#onResponse(answer, body.length);
-      return;
-    }
-    if (status < 400) {
-      this.#fault('upstream.protocol', `a redirect with status ${status}: redirects are not followed`, false);
-      return;
-    }
-    const isDown = status >= 500 || status === 429 || status === 408;
-    const doubt = this.#port.doubtful?.(status);
-    this.#fault(isDown ? 'upstream.unreachable' : 'upstream.protocol', `status ${status}`, status >= 500, doubt);
   }
 
   /** The connection went away after the request was sent: resume where the upstream gave event ids, else see whether to send again. */

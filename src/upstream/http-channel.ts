@@ -3,7 +3,8 @@ import type { Channel, ChannelEvents, OutgoingNotice, OutgoingRequest, RetrySafe
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
-import { HttpCall, type IdentifiedRequest } from './http-call.ts';
+import { HttpCall } from './http-call.ts';
+import type { IdentifiedRequest } from './http-call-port.ts';
 import { HttpExchange, type ExchangeEvents } from './http-exchange.ts';
 import { HttpListener } from './http-listener.ts';
 import { SessionOpener, type OpeningChannel } from './http-opener.ts';

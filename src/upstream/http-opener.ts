@@ -1,7 +1,8 @@
 import type { OutgoingRequest } from './channel.ts';
 import { fault } from './faults.ts';
 import { initializeParams, readHandshake, type Handshake, type Introduction } from './handshake.ts';
-import { HttpCall, type HttpCallPort, type HttpState, type IdentifiedRequest } from './http-call.ts';
+import { HttpCall } from './http-call.ts';
+import type { HttpCallPort, HttpState, IdentifiedRequest } from './http-call-port.ts';
 import type { ExchangeEvents, HttpExchange } from './http-exchange.ts';
 import type { Inbox } from './inbox.ts';
 import type { UpstreamReply } from './types.ts';

@@ -1,5 +1,5 @@
 import type { Handshake } from './handshake.ts';
-import type { HttpState } from './http-call.ts';
+import type { HttpState } from './http-call-port.ts';
 
 /** An open session. Replaced whole when the session or the credential changes. */
 export interface HttpSession extends HttpState {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import { CallClock } from './call-clock.ts';
 import type { OutgoingRequest } from './channel.ts';
@@ -98,7 +99,9 @@ function readQuestion(upstream: string, key: string, value: Json | undefined): Q
   const params = isJsonObject(value) ? value['params'] : undefined;
   if (typeof method !== 'string' || !askable.has(method) || (params !== undefined && !isJsonObject(params)))
     throw callFault('upstream.protocol', upstream, 'one of its questions is none that a client can be asked');
-  return { key, method, params };
+  // Sessions know a question by URL by an id of its own, which the modern era left out.
+  const needsId = method === 'elicitation/create' && params?.['mode'] === 'url' && params['elicitationId'] === undefined;
+  return { key, method, params: needsId ? { ...params, elicitationId: randomUUID() } : params };
 }
 
 /** Asks all questions at once. When one is refused, or the call ends, the others are withdrawn. */

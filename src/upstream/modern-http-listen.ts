@@ -42,7 +42,7 @@ export class ModernHttpListen implements ExchangeEvents {
   onBody(status: number, _headers: unknown, body: Buffer): void {
     if (status === 401 || status === 403) this.#onRefusedCredential?.();
     const refused = status < 300 ? undefined : readRefusal(body, this.#parts.id);
-    if (refused !== undefined) this.#end({ kind: 'refused', error: refused.error });
+    if (refused !== undefined) this.#end({ kind: 'refused', error: refused });
     else if (status < 300) this.#onMessage(body);
     if (!this.#ended) this.#end({ kind: 'lost', why: `status ${status}` });
   }

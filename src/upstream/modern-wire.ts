@@ -40,14 +40,6 @@ export function withEnvelope(params: JsonObject | undefined, envelope: JsonObjec
   return { ...params, _meta: { ...own, ...level, ...envelope } };
 }
 
-/** The params without what only the modern era may say: a server that speaks both would take them for a modern request. */
-export function withoutEnvelope(params: JsonObject): JsonObject {
-  const meta = params['_meta'];
-  if (!isJsonObject(meta)) return params;
-  const { [metaKey.version]: _v, [metaKey.clientInfo]: _i, [metaKey.clientCapabilities]: _c, [metaKey.logLevel]: _l, ...rest } = meta;
-  return { ...params, _meta: rest };
-}
-
 /** What the answer to `server/discover` says of the upstream. */
 export function readDiscovery(result: JsonObject): Handshake {
   const { capabilities, instructions } = result;

@@ -25,6 +25,7 @@ const tools = [
   },
   { name: 'progress', description: 'Tells how far it is.', inputSchema: schema() },
   { name: 'ask', description: 'Asks for a name and for a sample.', inputSchema: schema() },
+  { name: 'link', description: 'Asks to open an address.', inputSchema: schema() },
   { name: 'insist', description: 'Asks without end.', inputSchema: schema() },
   { name: 'later', description: 'Asks to come again.', inputSchema: schema() },
   { name: 'sample', description: 'Needs a client that samples.', inputSchema: schema() },
@@ -93,6 +94,12 @@ export function modernDefinition(events: DefinitionEvents = {}, more: readonly o
           return text(
             `${answers['who']?.content?.name ?? ''}: ${answers['line']?.content?.text ?? ''} (${mcpReq.requestState<string>() ?? ''})`,
           );
+        }
+        case 'link': {
+          const opened = inputResponses?.['open'] as { action?: string } | undefined;
+          if (opened !== undefined) return text(`opened: ${opened.action ?? ''}`);
+          const open = inputRequired.elicitUrl({ message: 'Sign in', url: 'https://example.com/sign-in' });
+          return inputRequired({ inputRequests: { open } }) as never;
         }
         case 'insist':
           return inputRequired({ inputRequests: { who: who() } });

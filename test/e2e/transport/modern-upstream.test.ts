@@ -41,14 +41,17 @@ after(async () => {
 
 const textOf = (result: Awaited<ReturnType<Client['callTool']>>): string => (result['content'] as { text?: string }[])[0]?.text ?? '';
 
-async function connected(endpoint: string, answers: { readonly elicitation?: object } = {}): Promise<Client> {
-  const made = new Client({ name: 'sdk', version: '1' }, { capabilities: { sampling: {}, elicitation: {} } });
+async function connected(endpoint: string): Promise<Client> {
+  const made = new Client({ name: 'sdk', version: '1' }, { capabilities: { sampling: {}, elicitation: { form: {}, url: {} } } });
   made.setRequestHandler(CreateMessageRequestSchema, () => ({
     role: 'assistant',
     model: 'none',
     content: { type: 'text', text: 'a rose' },
   }));
-  made.setRequestHandler(ElicitRequestSchema, () => answers.elicitation ?? { action: 'accept', content: { name: 'Ada' } });
+  // The SDK's client refuses a question by URL that has no id.
+  made.setRequestHandler(ElicitRequestSchema, ({ params }) =>
+    params.mode === 'url' ? { action: 'accept' } : { action: 'accept', content: { name: 'Ada' } },
+  );
   const headers = { authorization: `Bearer ${await gateway.token('alice', endpoint)}` };
   // The SDK's own type is not exact about optional members.
   await made.connect(new StreamableHTTPClientTransport(new URL(gateway.endpoint(endpoint)), { requestInit: { headers } }));
@@ -66,7 +69,7 @@ for (const endpoint of ['modern', 'dual', 'program', 'both']) {
     test('lists tools, also one whose output is no object, and calls one', async () => {
       const { tools } = await client.listTools();
       assert.deepEqual(tools.map(({ name }) => name).sort(), [
-        ...['ask', 'echo', 'insist', 'later', 'list', 'progress', 'region', 'sample', 'slow', 'touch'],
+        ...['ask', 'echo', 'insist', 'later', 'link', 'list', 'progress', 'region', 'sample', 'slow', 'touch'],
       ]);
       assert.equal(textOf(await client.callTool({ name: 'echo', arguments: { text: 'hi' } })), '{"text":"hi"}');
       assert.equal(textOf(await client.callTool({ name: 'region', arguments: { region: 'Köln' } })), '{"region":"Köln"}');
@@ -87,6 +90,7 @@ for (const endpoint of ['modern', 'dual', 'program', 'both']) {
 
     test('answers what the server asks in a result, as real requests', async () => {
       assert.equal(textOf(await client.callTool({ name: 'ask' })), 'Ada: a rose (asked-once)');
+      assert.equal(textOf(await client.callTool({ name: 'link' })), 'opened: accept');
       const { messages } = await client.getPrompt({ name: 'grill' });
       assert.equal((messages[0]?.content as { text: string }).text, 'hello Ada');
     });
