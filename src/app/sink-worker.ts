@@ -76,7 +76,8 @@ function sinkLog(db: Db, tenant: string, log: string): SinkLog {
       return head?.seq ?? 0;
     },
     after: async (seq, limit) => {
-      const sql = 'SELECT seq, hash, record FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 ORDER BY seq LIMIT $4';
+      const sql =
+        "SELECT seq, hash, record FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record <> '' ORDER BY seq LIMIT $4";
       return (await db.query<{ seq: number; hash: string; record: string }>(sql, [tenant, log, seq, limit])).map(storedRecord);
     },
   };

@@ -1,7 +1,7 @@
-import type { AuditRecord } from '../model/audit-record.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
 import { indexText } from './columns.ts';
+import { hasWords, withText } from './query-text.ts';
 import { conditionsOf, firstSeqFrom, hasRule, slackMs, storedRecord, type AuditFilter, type StoredRecord } from './read.ts';
 import { anyValue, segmentOf, segmentRecords, type TermField } from './segment-terms.ts';
 
@@ -28,7 +28,6 @@ const maxWidth = 4_194_304;
 const quickMs = 60;
 const slowMs = 300;
 const termPage = 512;
-const maxWords = 16;
 
 /**
  * Searches the log from its end backwards, a stretch of numbers at a time, so that no statement is long however old what is looked for is.
@@ -176,36 +175,4 @@ class Stretches {
     this.#segments = rows.map(({ segment }) => segment);
     this.#isLastPage = rows.length < termPage;
   }
-}
-
-function wordsOf(text: string | undefined): readonly string[] {
-  const words = (text ?? '').toLowerCase().split(/\s+/);
-  return words.filter((word) => word !== '').slice(0, maxWords);
-}
-
-/** Words that both engines fold alike are looked for in the database; the others only in what it gives. */
-function withText(
-  filter: { readonly conditions: readonly string[]; readonly params: readonly SqlValue[] },
-  text: string | undefined,
-  engine: Db['engine'],
-): { readonly conditions: readonly string[]; readonly params: readonly SqlValue[] } {
-  const conditions = [...filter.conditions];
-  const params = [...filter.params];
-  for (const word of wordsOf(text))
-    if (/^[\x21-\x7e]+$/.test(word))
-      conditions.push(`${engine === 'sqlite' ? 'instr' : 'strpos'}(lower(record), $${params.push(JSON.stringify(word).slice(1, -1))}) > 0`);
-  return { conditions, params };
-}
-
-function hasWords(record: AuditRecord, text: string | undefined): boolean {
-  const words = wordsOf(text);
-  if (words.length === 0) return true;
-  const held = texts(record).join('\n').toLowerCase();
-  return words.every((word) => held.includes(word));
-}
-
-/** Every text in a value; keys are not part of what was said. */
-function texts(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
 }

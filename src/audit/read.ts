@@ -54,7 +54,7 @@ export async function readAudit(db: Db, filter: AuditFilter): Promise<StoredReco
   if (untilMs !== undefined) bound('seq <', await firstSeqFrom(db, tenant, log, untilMs + slackMs));
   params.push(Math.min(Math.max(Math.trunc(filter.limit ?? 100), 1), maxRows));
   const rows = await db.query<{ seq: number; hash: string; record: string }>(
-    `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} AND record <> '' ORDER BY seq DESC LIMIT $${params.length}`,
+    `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT $${params.length}`,
     params,
   );
   return rows.map(storedRecord).filter((stored) => hasRule(stored.record, filter.rule));

@@ -120,12 +120,14 @@ export class Pump {
     if (this.#at === undefined) return this.#timing.idleMs;
     if (this.#head <= this.#at) return this.#timing.idleMs;
     const found = await this.#gather(this.#at);
-    const last = found.at(-1);
-    if (last === undefined) return this.#timing.idleMs;
+    // Numbers without a record are those whose text retention took away: they are passed over.
+    const upTo = found.length < this.#size ? this.#head : (found.at(-1)?.seq ?? this.#head);
+    const reached = Math.max(upTo, found.at(-1)?.seq ?? 0);
+    if (reached <= this.#at) return this.#timing.idleMs;
     const wanted = found.filter(({ record }) => options.kinds.includes(record.kind));
     if (wanted.length > 0 && !(await this.#send(wanted))) return 0;
     this.#sent += wanted.length;
-    if (await cursor.advance(last.seq, Date.now())) this.#at = last.seq;
+    if (await cursor.advance(reached, Date.now())) this.#at = reached;
     this.#size = Math.min(this.#size * 2, options.batchRecords);
     return 0;
   }
