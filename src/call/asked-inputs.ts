@@ -1,5 +1,5 @@
 import { GatewayError } from '../model/errors.ts';
-import { isJsonObject, type JsonObject } from '../model/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import { callFault } from '../upstream/faults.ts';
 import type { Answer, Call } from './call.ts';
 import { missingCapability, requiredCapabilities } from './client-needs.ts';
@@ -17,6 +17,22 @@ export type AskedInputs =
 const maxRequests = 32;
 /** The calls that may be answered with questions. */
 const askable: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
+/** The error with which a server of 2025-11-25 says that a person has to go somewhere first. */
+const urlRequired = -32042;
+
+/**
+ * The questions of an error that says that a person has to go somewhere first, in the form of a result that asks for it: 2026-07-28 knows no
+ * such error. `undefined` for any other error.
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#url-elicitation-required-error
+ */
+export function asksByError(error: JsonObject): JsonObject | undefined {
+  const data = error['data'];
+  const places = error['code'] === urlRequired && isJsonObject(data) ? data['elicitations'] : undefined;
+  if (!Array.isArray(places) || places.length === 0) return undefined;
+  const asked = (places as readonly Json[]).map((params, at) => [`url-${String(at)}`, { method: 'elicitation/create', params }] as const);
+  return { inputRequests: Object.fromEntries(asked) };
+}
 
 /**
  * Judges each question of an `input_required` result in phase `message`. Of the result nothing else goes on. A question that policy refuses

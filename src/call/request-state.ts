@@ -16,11 +16,16 @@ export interface StateBinding {
 
 /**
  * What waits for the answers: a call that its upstream goes on with, or nothing but what the upstream wants to have back. `asked` has the method
- * of each question, by which its answer is judged.
+ * of each question, by which its answer is judged. With `again` the call is sent once more as it was: its upstream asked with an error.
  */
 export type Waiting =
   | { readonly kind: 'parked'; readonly id: string }
-  | { readonly kind: 'upstream'; readonly state: string | undefined; readonly asked: Readonly<Record<string, string>> };
+  | {
+      readonly kind: 'upstream';
+      readonly state: string | undefined;
+      readonly asked: Readonly<Record<string, string>>;
+      readonly again: boolean;
+    };
 
 interface Envelope {
   readonly nonce: string;

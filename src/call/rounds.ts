@@ -5,7 +5,7 @@ import { callFault } from '../upstream/faults.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import { judgeInputs } from './answered-inputs.ts';
-import { askedByResult } from './asked-inputs.ts';
+import { askedByResult, asksByError } from './asked-inputs.ts';
 import { member, type AgentChannel, type Answer, type Call } from './call.ts';
 import type { Judged } from './judge.ts';
 import { MessageLane } from './messages.ts';
@@ -95,15 +95,16 @@ export class Rounds {
     } as const;
     running.follow(lane.session().request(permit, options), lane);
     const end = await this.#await(turn, running);
-    if (!('reply' in end) || !asks(end.reply)) return end;
-    const asked = await askedByResult(this.#parts, call, upstream, end.reply.result);
+    const asking = 'reply' in end ? asks(end.reply) : undefined;
+    if (asking === undefined) return end;
+    const asked = await askedByResult(this.#parts, call, upstream, asking.result);
     if ('answer' in asked) return asked;
     const { responses } = turn.retry;
     const known = Object.keys(asked.requests).filter((key) => Object.hasOwn(responses, key));
     const methods = Object.fromEntries(
       Object.entries(asked.requests).map(([key, request]) => [key, typeof request['method'] === 'string' ? request['method'] : '']),
     );
-    const waiting = { kind: 'upstream', state: asked.state, asked: methods } as const;
+    const waiting = { kind: 'upstream', state: asked.state, asked: methods, again: asking.again } as const;
     // The agent knew what it would be asked and sent the answers along: they are judged like any others.
     if (ownRounds > 0 && turn.retry.state === undefined && known.length > 0 && known.length === Object.keys(methods).length)
       return this.#answerUpstream(turn, waiting, ownRounds - 1);
@@ -115,10 +116,13 @@ export class Rounds {
     const { call, upstream } = turn.resolved;
     const judged = await judgeInputs(this.#parts, call, upstream ?? '', waiting.asked, turn.retry.responses);
     if ('answer' in judged) return judged;
-    const state = waiting.state === undefined ? {} : { requestState: waiting.state };
+    const declined = Object.values(judged.responses).some((one) => isJsonObject(one) && one['action'] !== 'accept');
+    const answers = waiting.again ? {} : { inputResponses: judged.responses };
+    const extra = waiting.state === undefined ? answers : { ...answers, requestState: waiting.state };
     let outcome: 'ok' | 'unknown' = 'unknown';
     try {
-      const end = await this.#fresh(turn, { inputResponses: judged.responses, ...state }, ownRounds);
+      if (waiting.again && declined) throw new GatewayError('call.cancelled', 'the question was not accepted; the call was not repeated');
+      const end = await this.#fresh(turn, extra, ownRounds);
       outcome = 'ok';
       return end;
     } finally {
@@ -225,8 +229,11 @@ interface RoundTurn {
   readonly logLevel: LogLevel | undefined;
 }
 
-function asks(reply: UpstreamReply): reply is Extract<UpstreamReply, { kind: 'result' }> {
-  return reply.kind === 'result' && reply.result['resultType'] === 'input_required';
+/** What the upstream asks in its answer, and whether it asks with an error. */
+function asks(reply: UpstreamReply): { readonly result: JsonObject; readonly again: boolean } | undefined {
+  if (reply.kind === 'result') return reply.result['resultType'] === 'input_required' ? { result: reply.result, again: false } : undefined;
+  const result = asksByError(reply.error);
+  return result === undefined ? undefined : { result, again: true };
 }
 
 function bindingOf({ call, upstream }: Resolved): StateBinding {

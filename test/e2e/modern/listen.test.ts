@@ -128,8 +128,8 @@ describe('subscriptions/listen', { concurrency: false }, () => {
       stream.messages.map(({ method }) => method),
       ['notifications/subscriptions/acknowledged', undefined],
     );
-    assert.equal(stream.messages[1]?.result._meta[metaKey.subscriptionId], 'none');
-    assert.equal(stream.messages[1]?.result.resultType, 'complete');
+    assert.equal(stream.messages.at(1)?.result._meta[metaKey.subscriptionId], 'none');
+    assert.equal(stream.messages.at(1)?.result.resultType, 'complete');
   });
 
   test('is one record, with one more for each resource', async () => {
@@ -158,7 +158,7 @@ describe('subscriptions/listen', { concurrency: false }, () => {
       { resourceSubscriptions: 'demo://a' },
       { resourceSubscriptions: new Array(101).fill('x') },
     ])
-      await rig.refused(String(JSON.stringify(notifications)), bad, () => agent.send('subscriptions/listen', { notifications }));
+      await rig.refused(`for ${JSON.stringify({ notifications })}`, bad, () => agent.send('subscriptions/listen', { notifications }));
     await rig.refused('no stream', { status: 406, code: 'http.not_acceptable' }, () =>
       agent.send('subscriptions/listen', { notifications: {} }, { headers: { accept: 'application/json' } }),
     );
@@ -167,7 +167,7 @@ describe('subscriptions/listen', { concurrency: false }, () => {
   test('is bounded for one identity', async () => {
     const streams: ModernStream[] = [];
     for (let at = 0; at < 64; at++) streams.push(await open({ toolsListChanged: true }, at));
-    await rig.refused('one more', { status: 200, rpc: -32600, code: 'session.limit' }, () =>
+    await rig.refused('one more', { status: 503, rpc: -32600, code: 'session.limit' }, () =>
       agent.send('subscriptions/listen', { notifications: { toolsListChanged: true } }),
     );
     for (const stream of streams) stream.leave();

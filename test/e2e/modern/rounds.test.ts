@@ -11,14 +11,18 @@ const notValid: Refusal = { status: 200, rpc: -32602, code: 'state.invalid' };
 const form = { message: 'name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } };
 const said = { action: 'accept', content: { name: 'ada' } };
 
-/** Answers containing `withheld` are denied, and so are questions containing `forbidden`. */
+/** Answers containing `withheld` are denied, questions containing `forbidden`, and the second of two equal calls with `twice`. */
 const policy = Object.fromEntries(
   Object.entries(flatPolicy('allow')).map(([path, text]) => [
     path,
     text.replace(/^(call|message) := (.*)$/gm, (_all, entry: string, decision: string) => {
       const word = entry === 'call' ? 'withheld' : 'forbidden';
       const denied = decision.replaceAll('"allow"', '"deny"').replaceAll('flat allow', `not ${word}`);
-      return `default ${entry} := ${decision}\n\n${entry} := ${denied} if contains(json.marshal(object.get(input, "arguments", {})), "${word}")`;
+      const again =
+        entry === 'call'
+          ? `\n\ncall := ${denied} if {\n\tobject.get(input, ["arguments", "text"], "") == "twice"\n\tinput.usage.same_call_1m > 0\n}`
+          : '';
+      return `default ${entry} := ${decision}\n\n${entry} := ${denied} if contains(json.marshal(object.get(input, "arguments", {})), "${word}")${again}`;
     }),
   ]),
 );
@@ -202,6 +206,52 @@ describe('an upstream that asks back while an agent without a session waits', { 
   });
 });
 
+describe('an upstream with sessions that says with an error where a person has to go', { concurrency: false }, () => {
+  const url = { elicitation: { form: {}, url: {} } };
+  const place = { mode: 'url', elicitationId: 'e1', url: 'https://pay.example/1', message: 'pay first' };
+  const refuse = (...elicitations: unknown[]): void =>
+    rig.upstream.once('tools/call', ({ request, response }) => {
+      const error = { code: -32042, message: 'go there first', data: { elicitations } };
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ jsonrpc: '2.0', id: request.message.id, error }));
+    });
+  const call = (more: object = {}): Promise<HttpAnswer> =>
+    agent.send('tools/call', { name: 'echo', arguments: { text: 'x' }, ...more }, { capabilities: url });
+
+  test('is heard as a question, judged; the call is made again as it was once the person was there', async () => {
+    refuse(place);
+    const { result } = (await call()).json;
+    const [[key, request] = ['', {}]] = Object.entries(result.inputRequests as object);
+    assert.deepEqual(request, { method: 'elicitation/create', params: place });
+    const again = await call({ requestState: result.requestState, inputResponses: { [key]: { action: 'accept' } } });
+    assert.equal(again.json.result.content[0].text, '{"text":"x"}');
+    assert.deepEqual(
+      Object.keys(rig.upstream.calls('tools/call').at(-1)?.message.params).sort(),
+      ['_meta', 'arguments', 'name'].filter((one) => one in rig.upstream.calls('tools/call').at(-1)?.message.params),
+    );
+  });
+
+  test('a person who does not want to: the call is not made again', async () => {
+    refuse(place);
+    const { result } = (await call()).json;
+    const sent = rig.upstream.calls('tools/call').length;
+    const again = await call({
+      requestState: result.requestState,
+      inputResponses: { [Object.keys(result.inputRequests)[0] ?? '']: { action: 'decline' } },
+    });
+    assert.equal(again.json.result.isError, true);
+    assert.equal(rig.upstream.calls('tools/call').length, sent);
+  });
+
+  test('a place that policy forbids is not shown', async () => {
+    refuse({ ...place, message: 'forbidden' });
+    const { json, text } = await call();
+    assert.equal(json.result.isError, true);
+    assert.ok(!text.includes('pay.example'));
+  });
+});
+
 describe('a requestState', { concurrency: false }, () => {
   /** Opens a call that waits, gives its state, and ends it when the test is over. */
   async function parked(): Promise<{ state: string; key: string }> {
@@ -254,12 +304,12 @@ describe('a requestState', { concurrency: false }, () => {
       );
   });
 
-  test('does not outlive a repeated call that policy denies, and nothing is forwarded by that', async () => {
-    const { state, key } = await parked();
-    const sent = replies(rig).length;
-    const denied = await agent.send('tools/call', { name: 'echo', arguments: { text: 'withheld' } }, { capabilities: all });
-    assert.equal(denied.json.result.isError, true);
-    assert.equal(replies(rig).length, sent);
-    assert.match((await retry(state, { [key]: said })).json.result.content[0].text, /^done/);
+  test('does not help a repeated call that policy denies: it is decided afresh, and nothing is sent', async () => {
+    asking([1, 'elicitation/create', form]);
+    const { result } = (await first('twice')).json;
+    const sent = rig.upstream.requests.length;
+    const denied = await retry(result.requestState, { [Object.keys(result.inputRequests)[0] ?? '']: said }, { text: 'twice' });
+    assert.equal(denied.json.result._meta['castellan/decision'].effect, 'deny');
+    assert.equal(rig.upstream.requests.length, sent);
   });
 });
