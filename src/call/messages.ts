@@ -5,6 +5,7 @@ import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { UpstreamMessage, UpstreamSession } from '../upstream/types.ts';
 import { permitFor, refusalPermit } from './act.ts';
+import { answersWithTask } from './agent-tasks.ts';
 import type { AgentChannel, Call } from './call.ts';
 import { wordsFor } from './decide.ts';
 import { judge, type Judged } from './judge.ts';
@@ -88,8 +89,13 @@ export class MessageLane {
       }
       return;
     }
-    // An agent is not asked to answer with a task of its own: the upstream was not offered that.
-    const { task: _task, ...asked } = related(params ?? {}, (upstreamId) => this.#task(upstreamId)?.id);
+    const { session } = this.#origin;
+    if (message.method.startsWith('tasks/') && !session.tasks.mayAsk(this.#upstream, message.method, params)) {
+      await this.#refuse(message, 'unknown task', outcome);
+      return;
+    }
+    const { task, ...rest } = related(params ?? {}, (upstreamId) => this.#task(upstreamId)?.id);
+    const asked = task !== undefined && answersWithTask(session.capabilities, message.method) ? { ...rest, task } : rest;
     await this.#ask(message, outcome, params === undefined ? undefined : asked, call);
   }
 
@@ -146,14 +152,15 @@ export class MessageLane {
     const { session, arrival } = asked;
     // Who answers now: a token that was refreshed since the question may carry other groups.
     const { identity } = session;
+    const method = session.tasks.judgedAs(question.method, question.params);
     const call = callOf({
       session,
       identity,
       arrival,
       snapshot: this.#snapshot(asked),
       phase: 'call',
-      method: question.method,
-      target: targetOf(this.#upstream, question),
+      method,
+      target: targetOf(this.#upstream, { ...question, method }),
       subject,
     });
     let judged: Judged | undefined;
@@ -166,7 +173,10 @@ export class MessageLane {
         await this.#refuse(question, 'the answer to this request was refused by policy', { decision, call, params: undefined });
       } else {
         const own = (id: Json | undefined): string | undefined =>
-          typeof id === 'string' ? this.#parts.tasks.find(id, identityKey(identity), session.endpoint)?.upstreamId : undefined;
+          session.tasks.ownerOf(id) === this.#upstream
+            ? (id as string)
+            : this.#parts.tasks.find(String(id), identityKey(identity), session.endpoint)?.upstreamId;
+        if (question.params?.['task'] !== undefined) session.tasks.note(this.#upstream, question.method, response.result);
         const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: related(sent, own) };
         await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, decision, call.id));
         status = 'ok';

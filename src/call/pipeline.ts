@@ -108,6 +108,7 @@ export class Pipeline {
       const { call } = resolve({ session, identity, arrival, snapshot, method: message.method, params: message.params });
       answer = await this.#listens.serve(call, message.id, channel, signal);
     } catch (error) {
+      if (error instanceof GatewayError && error.code === 'session.limit') throw error;
       answer = this.#refused(incoming, asGatewayError(error));
     }
     return answer === undefined ? undefined : asModern(answer, message.method, this.#parts.settings().serverInfo);
@@ -215,6 +216,11 @@ export class Pipeline {
       await toEvery(this.#parts, { call, upstream: null, outgoing: (subject) => subject }, 'notification', params, decision);
     } else if (method === 'notifications/progress') {
       const upstream = session.questionOf(params['progressToken']);
+      if (upstream === undefined) return;
+      const permit = permitFor(upstream, { kind: 'notification', method, params }, decision, call.id);
+      await upstreamSession(this.#parts, call, upstream).notify(permit);
+    } else if (method === 'notifications/tasks/status') {
+      const upstream = session.tasks.ownerOf(params['taskId']);
       if (upstream === undefined) return;
       const permit = permitFor(upstream, { kind: 'notification', method, params }, decision, call.id);
       await upstreamSession(this.#parts, call, upstream).notify(permit);

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Identity } from '../model/identity.ts';
 import { identityKey } from '../model/identity.ts';
 import type { SessionId } from '../model/ids.ts';
-import type { Json, JsonObject } from '../model/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { SessionOwner, UpstreamMessage } from '../upstream/types.ts';
+import { AgentTasks } from './agent-tasks.ts';
 import type { AgentChannel } from './call.ts';
 import { sessionVersions } from './methods.ts';
 import { modernVersion, type LogLevel } from './modern-meta.ts';
@@ -63,6 +64,8 @@ export class Session {
   readonly questions = new Map<RpcId, PendingQuestion>();
   readonly #owners = new Map<string, SessionOwner>();
   readonly #lanes = new Map<string, Lane>();
+  /** Tasks that the agent made of what upstreams asked. */
+  readonly tasks = new AgentTasks();
   /** How talkative each upstream was asked to be, where requests ask for that one by one. */
   readonly logLevels = new Map<string, LogLevel>();
   calls = 0;
@@ -98,8 +101,9 @@ export class Session {
     let owner = this.#owners.get(upstream);
     if (owner === undefined) {
       const { publicId: id, clientInfo } = this;
-      // Tasks of the agent's own are not offered: an upstream is answered in one go.
-      const { tasks: _own, ...capabilities } = this.capabilities;
+      const { tasks, ...rest } = this.capabilities;
+      // A list of the agent's tasks is not offered: it would show an upstream what others asked.
+      const capabilities = isJsonObject(tasks) ? { ...rest, tasks: { ...tasks, list: undefined } } : rest;
       // Upstreams are spoken to in the form of sessions; a channel of the other era translates.
       const protocolVersion = this.isStateless ? sessionVersions[0] : this.protocolVersion;
       owner = { id, protocolVersion, clientInfo, capabilities, receives: this.standalone !== undefined, onMessage };

@@ -198,7 +198,7 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
   });
 
   it('put questions through the stream of `tasks/result`, under the agent’s id', async () => {
-    const asking = await rig.agent({ capabilities: { elicitation: {}, tasks: { requests: { elicitation: { create: {} } } } } });
+    const asking = await rig.agent({ capabilities: { elicitation: {} } });
     const { taskId } = (await begin(asking)).result.task as { taskId: string };
     const own = rig.upstream.calls('tools/call').length - 1;
     const related = (id: string): object => ({ 'io.modelcontextprotocol/related-task': { taskId: id } });
@@ -223,10 +223,74 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
     await until('the result', () => waiting.messages.some(({ id }) => id === 77));
     const reply = rig.upstream.requests.find(({ message }) => message.id === 'u1' && message.result !== undefined);
     assert.deepEqual(reply?.message.result, { action: 'accept', content: {}, _meta: related(upstreamId(own)) });
-    assert.equal(
-      rig.upstream.calls('initialize').at(-1)?.message.params.capabilities.tasks,
-      undefined,
-      'an agent’s own tasks are not offered',
+  });
+
+  it('of the agent’s own are made of questions, and asked about by who asked', async () => {
+    const tasks = { list: {}, cancel: {}, requests: { elicitation: { create: {} } } };
+    const asking = await rig.agent({ capabilities: { elicitation: {}, tasks } });
+    const seq = await rig.lastSeq();
+    const ended = Promise.withResolvers<void>();
+    const replies = (): typeof rig.upstream.requests => rig.upstream.requests.filter(({ message }) => /^q\d$/.test(String(message.id)));
+    rig.upstream.once('tools/call', ({ request, response }) => {
+      stream(response);
+      const ask = (id: string, method: string, params: object): void => void response.write(frame({ jsonrpc: '2.0', id, method, params }));
+      const next = (id: string, method: string, params: object): void =>
+        rig.upstream.once('reply', (reply) => {
+          reply.behave();
+          ask(id, method, params);
+        });
+      const question = { message: 'which?', requestedSchema: { type: 'object', properties: {} }, task: { ttl: 1000 } };
+      ask('q1', 'elicitation/create', question);
+      next('q2', 'tasks/result', { taskId: 'agent-task' });
+      rig.upstream.once('reply', (reply) => {
+        reply.behave();
+        ask('q3', 'tasks/get', { taskId: 'agent-task-of-others' });
+        rig.upstream.once('reply', (last) => {
+          last.behave();
+          response.end(frame({ jsonrpc: '2.0', id: request.message.id, result: { content: [] } }));
+          ended.resolve();
+        });
+      });
+    });
+    const waiting = await Listening.post(asking, { jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name: 'plain', arguments: {} } });
+    const first = await until('the question', () => waiting.messages.find(({ method }) => method === 'elicitation/create'));
+    assert.deepEqual(first.params.task, { ttl: 1000 });
+    const at = '2026-11-21T08:00:00Z';
+    const task = { taskId: 'agent-task', status: 'working', createdAt: at, lastUpdatedAt: at, ttl: 1000 };
+    await asking.post({ jsonrpc: '2.0', id: first.id, result: { task } });
+    const second = await until('the question about the task', () => waiting.messages.find(({ method }) => method === 'tasks/result'));
+    assert.deepEqual(second.params, { taskId: 'agent-task' });
+    await asking.post({ jsonrpc: '2.0', id: second.id, result: { action: 'accept', content: { which: 'this' } } });
+    await ended.promise;
+    await until('the end', () => waiting.messages.some(({ id }) => id === 5));
+    assert.ok(
+      !waiting.messages.some(({ params }) => params?.taskId === 'agent-task-of-others'),
+      'a task of another upstream’s is not asked about',
     );
+    const sent = replies().map(({ message }) => [
+      message.id,
+      message.result?.task?.taskId ?? message.result?.content?.which ?? message.error?.message,
+    ]);
+    assert.deepEqual(sent, [
+      ['q1', 'agent-task'],
+      ['q2', 'this'],
+      ['q3', 'unknown task'],
+    ]);
+    const answers = (await rig.recordsAfter(seq)).filter(
+      ({ what }) => what?.phase === 'call' && what.server === 'rec' && what.kind !== 'tool',
+    );
+    assert.deepEqual(
+      answers.map(({ what }) => [what?.kind, what?.method]),
+      [
+        ['elicitation', 'elicitation/create'],
+        ['elicitation', 'elicitation/create'],
+      ],
+      'what the task ended with is judged as the answer to the question',
+    );
+    const offered = rig.upstream
+      .calls('initialize')
+      .map(({ message }) => message.params.capabilities.tasks)
+      .filter(Boolean);
+    assert.deepEqual(offered, [{ cancel: {}, requests: { elicitation: { create: {} } } }]);
   });
 });
