@@ -5,6 +5,7 @@ import { openAuditReader } from './app/audit-reader.ts';
 import { authoringTools } from './app/authoring.ts';
 import { startGateway } from './app/gateway.ts';
 import { integrityTools } from './app/integrity.ts';
+import { keepingTools } from './app/keeping.ts';
 import { policyTools, tryPolicy } from './app/policy.ts';
 import { receiptTools } from './app/receipts.ts';
 import { replayTools } from './app/replay.ts';
@@ -25,6 +26,7 @@ export const application: Application = {
   authoring: authoringTools,
   analysis: analysisTools,
   integrity: integrityTools,
+  keeping: keepingTools,
   replay: replayTools,
   async checkSetup(configPath, env) {
     try {

@@ -16,9 +16,11 @@ import type { StoreOptions } from '../store/open.ts';
 import { viewCatalogue } from '../upstream/catalogue-view.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import type { Endpoints } from './upstreams.ts';
+import { exportFile } from './audit-export.ts';
 import { auditSearch } from './audit-filter.ts';
 import { logProofs, type LogProofs } from './audit-proofs.ts';
 import { readInputKeys } from './input-keys.ts';
+import { keepingPorts } from './keeping-ports.ts';
 import { receiptOf } from './receipts.ts';
 
 /** Where a configuration keeps its data. */
@@ -132,6 +134,7 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
       await audit.flush();
       return readAudit(db, auditSearch(tenant, query));
     },
+    exportAudit: (tenant, query) => exportFile(db, rooms.config(), tenant, query, () => audit.flush()),
     searchAudit: async (tenant, query) => {
       const search = auditSearch(tenant, query);
       // What was asked for a moment ago is in the first page; later ones look at older records.
@@ -157,6 +160,7 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
         return receiptOf(rooms.config(), db, callId, withInputs ? readInputKeys(rooms.config()) : undefined);
       },
     },
+    auditKeeping: keepingPorts(db, () => readInputKeys(rooms.config()), rooms.config().tenant),
     keys: {
       create: (_tenant, body, nowMs) => createKey(keys, rooms.config(), keyRequest(body), 'admin', nowMs),
       list: async (tenant) => (await keys.list(tenant)).map(keyRow),

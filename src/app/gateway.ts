@@ -5,6 +5,7 @@ import { publicUrl } from '../config/addresses.ts';
 import { loadConfig } from '../config/load.ts';
 import { watchConfig, type ConfigWatch } from '../config/watch.ts';
 import { version } from '../version.ts';
+import { startRetention } from './keeping.ts';
 import { observe } from './observe.ts';
 import { Reloader } from './reload.ts';
 import { openRooms, systemRecord, type Rooms, type Undo } from './rooms.ts';
@@ -46,6 +47,7 @@ export async function startGateway({
     const sinks = openSinks(config, observation);
     undo.push(() => sinks.close());
     observation.metrics.read({ sinks: sinks.states });
+    startRetention(rooms, undo);
     readGauges(rooms);
     const release = rooms.releases.current()?.id ?? null;
     await rooms.audit.append(systemRecord(config.tenant, 'gateway.started', `castellan ${version} started`, { release }));

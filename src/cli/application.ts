@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { AnalysisTools } from './analysis-tools.ts';
 import type { AuthoringTools } from './authoring-tools.ts';
+import type { KeepingTools } from './keeping-tools.ts';
 import type { IntegrityTools } from './integrity-tools.ts';
 import type { ReplayTools } from './replay-tools.ts';
 
@@ -14,6 +15,7 @@ export interface Application {
   /** The audit log of a configuration's database, without a running gateway. */
   readAudit(configPath: string, env: Environment): Promise<AuditReader>;
   keys(configPath: string, env: Environment): Promise<OfflineKeys>;
+  readonly keeping: KeepingTools;
   readonly policy: PolicyTools;
   readonly authoring: AuthoringTools;
   readonly analysis: AnalysisTools;
@@ -106,6 +108,8 @@ export interface AuditProofs {
 /** Searches the audit log; the query is that of the admin API's `/audit/search`. */
 export interface AuditReader {
   search(query: URLSearchParams): Promise<AuditPage>;
+  /** The records that fit as a file; `format` of the query says in which form. */
+  export(query: URLSearchParams): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 

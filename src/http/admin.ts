@@ -6,7 +6,9 @@ import { principalKey, type Identity } from '../model/identity.ts';
 import type { ApprovalId, TenantId } from '../model/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { ApprovalBook, AuditLog, Awaitable } from '../model/ports.ts';
+import { eraseBody, holdBody, type AuditKeeping } from './audit-keeping.ts';
 import { isJson, readBody } from './body.ts';
+import { Streamed } from './streamed.ts';
 
 /** What somebody may do here; `admin` has all of them. */
 export type AdminRole = 'approver' | 'auditor' | 'operator' | 'admin';
@@ -26,6 +28,8 @@ export interface AdminPorts {
   readonly readAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
   /** A page of a search: `{records, next}`. */
   readonly searchAudit: (tenant: string, query: URLSearchParams) => Promise<unknown>;
+  /** The records that fit as a file, in the form that the query's `format` names. @throws GatewayError `request.invalid` */
+  readonly exportAudit: (tenant: string, query: URLSearchParams) => { readonly type: string; readonly chunks: AsyncIterable<Uint8Array> };
   readonly verifyAudit: (request: { head?: string; checkpoints?: readonly string[]; keys?: readonly string[] }) => Promise<unknown>;
   readonly auditProofs: {
     checkpoint(): Promise<unknown>;
@@ -34,6 +38,7 @@ export interface AdminPorts {
     /** The receipt of a call; with its inputs where the reader may see them. */
     receipt(callId: string, withInputs: boolean): Promise<unknown>;
   };
+  readonly auditKeeping: AuditKeeping;
   readonly keys: {
     create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
     list(tenant: TenantId): Promise<unknown>;
@@ -87,6 +92,12 @@ export function adminRouter(ports: AdminPorts): Router {
   on('get', '/audit/search', ['auditor'], ({ tenant, request }) =>
     ports.searchAudit(tenant, new URL(request.url, 'http://admin').searchParams),
   );
+  on('get', '/audit/export', ['auditor'], async (asked) => {
+    const query = new URL(asked.request.url, 'http://admin').searchParams;
+    const { type, chunks } = ports.exportAudit(asked.tenant, query);
+    await recordAction(ports, asked, 'audit.export', Object.fromEntries(query));
+    return new Streamed(type, chunks);
+  });
   on('post', '/audit/verify', ['auditor'], ({ body }) => ports.verifyAudit(verifyRequest(body)));
   on('post', '/audit/checkpoint', ['auditor'], () => ports.auditProofs.checkpoint());
   on('get', '/audit/proof', ['auditor'], ({ request }) => ports.auditProofs.inclusion(numberOf(request, 'seq') ?? 0));
@@ -98,6 +109,24 @@ export function adminRouter(ports: AdminPorts): Router {
     const withInputs = asked.who.roles.has('admin') && asked.request.query['inputs'] !== 'false';
     await recordAction(ports, asked, 'audit.receipt', { call: idOf(asked.request), inputs: String(withInputs) });
     return ports.auditProofs.receipt(idOf(asked.request), withInputs);
+  });
+  on('post', '/audit/erase', ['operator'], async (asked) => {
+    const days = eraseBody(asked.body);
+    await recordAction(ports, asked, 'audit.erase', { from: days.from, until: days.until ?? days.from });
+    return ports.auditKeeping.erase(days, ports.now());
+  });
+  on('get', '/audit/holds', ['operator', 'auditor'], () => ports.auditKeeping.holds());
+  on('post', '/audit/holds', ['operator'], async (asked) => {
+    const hold = holdBody(asked.body);
+    const detail = Object.fromEntries(Object.entries(hold).map(([key, value]) => [key, String(value)]));
+    await recordAction(ports, asked, 'audit.hold_added', detail);
+    return ports.auditKeeping.addHold(hold, asked.who.identity.subject, ports.now());
+  });
+  on('delete', '/audit/holds/:id', ['operator'], async (asked) => {
+    const id = idOf(asked.request);
+    await recordAction(ports, asked, 'audit.hold_removed', { hold: id });
+    await ports.auditKeeping.removeHold(id);
+    return { removed: id };
   });
   on('get', '/keys', ['operator', 'auditor'], ({ tenant }) => ports.keys.list(tenant));
   on('post', '/keys', ['operator'], async (asked) => {
@@ -156,7 +185,8 @@ async function serve(
     }
     const body = request.method === 'POST' ? await bodyOf(ports, request) : {};
     const answer = await handler({ who, tenant: who.identity.tenant, request, body });
-    response.status(200).json(answer);
+    if (answer instanceof Streamed) await answer.send(response);
+    else response.status(200).json(answer);
   } catch (thrown) {
     const error = asGatewayError(thrown);
     if (error.code === 'gateway.internal') ports.failed(thrown);
