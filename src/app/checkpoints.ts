@@ -35,7 +35,9 @@ export async function openCheckpoints(config: Config, db: Db, { log, metrics }: 
   }
   const onEvent = (event: CheckpointEvent): void => {
     const { kind, ...detail } = event;
-    log.write(kind === 'recovered' ? 'info' : 'warn', `audit.checkpoint_${kind}`, detail);
+    if (kind === 'recovered') log.info('audit.checkpoint_sent', detail);
+    else if (kind === 'behind') log.warn('audit.checkpoint_behind', detail);
+    else log.error('audit.checkpoint_failed', detail);
   };
   const { sqlite } = config.store;
   const checkpointer = new Checkpointer({

@@ -28,6 +28,7 @@ import { version } from '../version.ts';
 import { auditStore, storeOptions } from './admin.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openInputKeys } from './input-keys.ts';
+import { endInterrupted } from './interrupted.ts';
 import { Live, tellObserved } from './live.ts';
 import type { Observation } from './observe.ts';
 import { openNarrowing } from './narrowing.ts';
@@ -76,6 +77,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   const inputKeys = await openInputKeys(config, db);
   const keyedDigest = keyedDigests(await openDigestKey(db, tenant, inputKeys));
   const audit = opened(await openAuditLog(auditStore(config, inputKeys)), (one) => one.close());
+  await endInterrupted(config, db, audit, observation.log, undo);
   const keys = createApiKeyBook(db);
   const compiler = opened(new Compiler(), (one) => one.close());
   const releases = opened(await openPolicy(config, compiler, db, audit, observation), (one) => one.close());

@@ -58,7 +58,10 @@ export async function pushCheckpoint(target: CheckpointTarget, { size, note }: S
   }
 }
 
-async function send(url: string, request: { method: string; headers: Headers | Readonly<Record<string, string>>; body: string }): Promise<void> {
+async function send(
+  url: string,
+  request: { method: string; headers: Headers | Readonly<Record<string, string>>; body: string },
+): Promise<void> {
   const { host } = new URL(url);
   let status: number;
   try {

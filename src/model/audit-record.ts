@@ -26,7 +26,7 @@ export interface AuditRecord {
   readonly decision?: AuditDecision;
   readonly approval?: { readonly id: string; readonly state: string; readonly by?: readonly string[] };
   readonly outcome?: AuditOutcome;
-  /** For refused, admin and system: what happened, a stable code and words. */
+  /** For refused, admin and system: what happened, a stable code and words. For finished: why its end is not known. */
   readonly event?: { readonly code: string; readonly message: string; readonly detail?: Record<string, string | number | boolean | null> };
 }
 

@@ -65,17 +65,12 @@ export interface KeptRelease {
 }
 
 /** What happened to the release: for the log, the audit and metrics. `build` is the `buildDigest` of what decides from then on. */
-export type ReleaseEvent =
-  | {
-      readonly kind: 'activated';
-      readonly id: string;
-      readonly digest: string;
-      readonly build: string;
-      readonly tookMs: number;
-      readonly isFromCache: boolean;
-    }
-  | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly build: string; readonly because: string }
-  | { readonly kind: 'relabelled'; readonly id: string; readonly digest: string; readonly build: string }
+export type ReleaseEvent = ReleaseFacts & { readonly build?: string };
+
+type ReleaseFacts =
+  | { readonly kind: 'activated'; readonly id: string; readonly digest: string; readonly tookMs: number; readonly isFromCache: boolean }
+  | { readonly kind: 'resumed'; readonly id: string; readonly digest: string; readonly because: string }
+  | { readonly kind: 'relabelled'; readonly id: string; readonly digest: string }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'culprit'; readonly id: string; readonly rule: string; readonly fault: string; readonly message: string }
   | { readonly kind: 'unwatched'; readonly message: string };
