@@ -75,6 +75,7 @@ export async function startRealServers(names: readonly string[]): Promise<RealSe
       return application.startGateway(setup);
     },
   });
+  await allReady(gateway);
   return {
     gateway,
     questions,
@@ -84,6 +85,18 @@ export async function startRealServers(names: readonly string[]): Promise<RealSe
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A gateway does not wait for slow servers; a test that lists their tools does. */
+async function allReady(gateway: GatewayFixture): Promise<void> {
+  const endMs = Date.now() + 60_000;
+  for (;;) {
+    const { servers } = (await gateway.admin('GET', '/catalogue')).body as { servers: { name: string; state: string; error?: string }[] };
+    const waiting = servers.filter(({ state }) => state !== 'ready');
+    if (waiting.length === 0) return;
+    if (Date.now() > endMs) throw new Error(`not ready: ${JSON.stringify(waiting)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 async function writePolicies(folder: string, questions: Readonly<Record<string, Question>>): Promise<string> {
