@@ -3,6 +3,7 @@ import type { AuditReader, Environment } from '../cli/application.ts';
 import { loadConfig } from '../config/load.ts';
 import { openDb } from '../store/open.ts';
 import { storeOptions } from './admin.ts';
+import { exportFile } from './audit-export.ts';
 import { auditSearch } from './audit-filter.ts';
 
 /** The audit log of a configuration's database. @throws GatewayError `config.invalid`, `store.unavailable` */
@@ -11,6 +12,7 @@ export async function openAuditReader(configPath: string, env: Environment): Pro
   const db = await openDb(storeOptions(config));
   return {
     search: (query) => searchAudit(db, auditSearch(config.tenant, query)),
+    export: (query) => exportFile(db, config, config.tenant, query).chunks,
     close: () => db.close(),
   };
 }

@@ -165,7 +165,7 @@ function isPicked({
   origin: _origin,
   ...filter
 }: ExportOptions): boolean {
-  return Object.values(filter).some((value) => value !== undefined && value !== '');
+  return Object.values(filter).some((value: unknown) => value !== undefined && value !== '');
 }
 
 /** Times of single records, and where to begin to look for them. */

@@ -34,6 +34,21 @@ export class AdminClient {
   }
 
   async call<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+    const response = await this.#ask(method, path, AbortSignal.timeout(timeoutMs), body);
+    return (await response.json().catch(() => undefined)) as Answer;
+  }
+
+  /** A file, piece by piece; it may take as long as it takes. @throws GatewayError as {@link call}; `upstream.unreachable` when it breaks off */
+  async *download(path: string): AsyncIterable<Uint8Array> {
+    const response = await this.#ask('GET', path, undefined);
+    try {
+      for await (const piece of response.body ?? []) yield piece as Uint8Array;
+    } catch (cause) {
+      throw new GatewayError('upstream.unreachable', `\`${this.#server}\` broke off; what was written is not all of it`, { cause });
+    }
+  }
+
+  async #ask(method: 'GET' | 'POST' | 'DELETE', path: string, signal: AbortSignal | undefined, body?: unknown): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${await this.#token()}`, accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     let response: Response;
@@ -42,7 +57,7 @@ export class AdminClient {
         method,
         headers,
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        ...(signal === undefined ? {} : { signal }),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (cause) {
@@ -50,8 +65,8 @@ export class AdminClient {
         cause,
       });
     }
+    if (response.ok) return response;
     const answer = (await response.json().catch(() => undefined)) as { error?: { code?: string; message?: string } } | undefined;
-    if (response.ok) return answer as Answer;
     const code = answer?.error?.code ?? '';
     const known: ErrorCode = Object.hasOwn(errorTable, code)
       ? (code as ErrorCode)

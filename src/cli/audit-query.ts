@@ -26,7 +26,7 @@ export function auditQueryCommand({ app, output }: CommandContext): Command {
     .option('--cursor <cursor>', 'go on where an earlier answer ended');
   return addAuditFilter(command).action(async (options: QueryOptions) => {
     if (!/^[1-9]\d{0,5}$/.test(options.limit)) throw new GatewayError('request.invalid', '`--limit` must be a number, 1 to 999999');
-    const reader = options.config === undefined ? remote(options) : await app.readAudit(options.config, process.env);
+    const reader = options.config === undefined ? remoteAudit(options) : await app.readAudit(options.config, process.env);
     try {
       const page = await gather(reader, auditQuery(options, Date.now()), Number(options.limit), options.cursor);
       output.answer(page, () => pageText(output, page));
@@ -36,9 +36,14 @@ export function auditQueryCommand({ app, output }: CommandContext): Command {
   });
 }
 
-function remote(options: { readonly server?: string }): AuditReader {
+/** The audit log of a gateway. */
+export function remoteAudit(options: { readonly server?: string }): AuditReader {
   const client = AdminClient.connect(options, process.env);
-  return { search: (query) => client.call<AuditPage>('GET', `/audit/search?${query.toString()}`), close: () => Promise.resolve() };
+  return {
+    search: (query) => client.call<AuditPage>('GET', `/audit/search?${query.toString()}`),
+    export: (query) => client.download(`/audit/export?${query.toString()}`),
+    close: () => Promise.resolve(),
+  };
 }
 
 /** As many as were asked for: one page of the search ends when its time is over, and then the next is asked. */
