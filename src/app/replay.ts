@@ -10,6 +10,7 @@ import { dataLiterals, literalsOf, unservedRules, wordsOf } from '../replay/toke
 import { explain } from '../workshop/explain.ts';
 import { openCandidate, replayBuiltins, type Candidate } from './candidate.ts';
 import { exportToFile } from './export-for-replay.ts';
+import { coverByTraffic } from './traffic-coverage.ts';
 import { withOpa, withTraffic } from './traffic.ts';
 
 /** The commands over decisions on record. */
@@ -36,6 +37,7 @@ export const replayTools: ReplayTools = {
       const report = await (request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options));
       return { ...report, unserved_rules: opened.unserved };
     }),
+  coverage: coverByTraffic,
   exportForReplay: exportToFile,
   explain: async ({ traffic, decision, policy: named }) =>
     withTraffic(traffic, async ({ recorded, filter, policy = 'policies' }) => {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { PolicyFolders } from './application.ts';
 import { addAssertCommand } from './policy-assert.ts';
+import { addCoverageCommand } from './policy-coverage.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addBenchCommand } from './policy-bench.ts';
 import { addCheckCommand } from './policy-check.ts';
@@ -24,6 +25,7 @@ const commands = [
   addExplainCommand,
   addMatrixCommand,
   addAssertCommand,
+  addCoverageCommand,
 ];
 
 /** `castellan policy …`: what an author of policy does, with the OPA that runs inside. */

@@ -1,5 +1,6 @@
 import type { Progress } from '../replay/replay.ts';
 import type { ReplayReport } from '../replay/report.ts';
+import type { TrafficCoverage } from '../replay/traffic-coverage.ts';
 import type { ExportReport } from '../replay/tokens/export.ts';
 import type { Explanation } from '../workshop/explain.ts';
 import type { Environment } from './application.ts';
@@ -25,10 +26,20 @@ export interface ExportForReplay {
   readonly keyFile?: string;
 }
 
+export interface CoverageRequest {
+  readonly traffic: TrafficSource;
+  /** A folder, a bundle of Rego or a Git revision; absent: the configuration's policy. */
+  readonly policy?: string;
+  /** Kinds of decisions that are evaluated line by line. */
+  readonly maxClasses: number;
+}
+
 /** What is done with decisions on record. */
 export interface ReplayTools {
   /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   replay(options: ReplayRequest): Promise<ReplayReport>;
+  /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
+  coverage(request: CoverageRequest): Promise<TrafficCoverage>;
   /** Writes recorded decisions with tokens for their values. @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   exportForReplay(options: ExportForReplay): Promise<ExportReport>;
   /** A recorded decision, under the policy in force or another: a folder, a bundle or a Git revision. @throws GatewayError `not_found`, `request.invalid` */
