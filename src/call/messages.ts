@@ -172,10 +172,11 @@ export class MessageLane {
         status = judged.held === undefined ? 'denied' : 'held';
         await this.#refuse(question, 'the answer to this request was refused by policy', { decision, call, params: undefined });
       } else {
-        const own = (id: Json | undefined): string | undefined =>
-          session.tasks.ownerOf(id) === this.#upstream
-            ? (id as string)
-            : this.#parts.tasks.find(String(id), identityKey(identity), session.endpoint)?.upstreamId;
+        const own = (id: Json | undefined): string | undefined => {
+          if (typeof id !== 'string') return undefined;
+          if (session.tasks.ownerOf(id) === this.#upstream) return id;
+          return this.#parts.tasks.find(id, identityKey(identity), session.endpoint)?.upstreamId;
+        };
         if (question.params?.['task'] !== undefined) session.tasks.note(this.#upstream, question.method, response.result);
         const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: related(sent, own) };
         await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, decision, call.id));

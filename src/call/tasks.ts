@@ -43,7 +43,7 @@ export async function answerTask(parts: Parts, arriving: Arriving, channel: Agen
     throw new GatewayError('client.capability', `tasks need the extension \`${tasksExtension}\`, which the client did not declare`, {
       detail: { requiredCapabilities: requiredCapabilities(['extensions', tasksExtension]) },
     });
-  const given = withoutMeta(params);
+  const given = bare(params);
   const wrong = Object.keys(given).find((key) => !known.has(key));
   if (wrong !== undefined) throw new GatewayError('rpc.params', `\`params.${wrong.slice(0, 40)}\` is not supported on \`${method}\``);
   if (method === 'tasks/list') return answerTaskList(parts, arriving, given);
@@ -132,7 +132,8 @@ async function answerTaskList(parts: Parts, arriving: Arriving, given: JsonObjec
   return { result: { tasks: own.map(({ seen }) => seen) } };
 }
 
-function withoutMeta(params: JsonObject | undefined): JsonObject {
-  const { _meta: _own, ...rest } = params ?? {};
+/** The params without `_meta`, and without `task`, which the SDK's client puts on all that it sends for a task: here it says nothing. */
+function bare(params: JsonObject | undefined): JsonObject {
+  const { _meta: _own, task: _task, ...rest } = params ?? {};
   return rest;
 }

@@ -229,7 +229,7 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
     const tasks = { list: {}, cancel: {}, requests: { elicitation: { create: {} } } };
     const asking = await rig.agent({ capabilities: { elicitation: {}, tasks } });
     const seq = await rig.lastSeq();
-    const ended = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<undefined>();
     const replies = (): typeof rig.upstream.requests => rig.upstream.requests.filter(({ message }) => /^q\d$/.test(String(message.id)));
     rig.upstream.once('tools/call', ({ request, response }) => {
       stream(response);
@@ -248,7 +248,7 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
         rig.upstream.once('reply', (last) => {
           last.behave();
           response.end(frame({ jsonrpc: '2.0', id: request.message.id, result: { content: [] } }));
-          ended.resolve();
+          ended.resolve(undefined);
         });
       });
     });
