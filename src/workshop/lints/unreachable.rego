@@ -10,7 +10,7 @@ package castellan.lints.unreachable
 about := rego.metadata.chain()
 
 # The gateway asks for it by partial evaluation.
-_used := {"gateway/result_matters"} | {name | some name in input.settings.unreachable.used}
+_used := {"gateway/mask_matters", "gateway/result_matters"} | {name | some name in input.settings.unreachable.used}
 
 findings contains {"file": place.file, "row": place.row, "col": 1, "message": $"no entrypoint reaches `{place.path}`"} if {
 	some place in input.unreached
