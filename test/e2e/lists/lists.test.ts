@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import type { RawAgent } from '../../support/gateway.ts';
+import { ModernAgent } from '../modern/modern-agent.ts';
 import { Listening } from '../transport/listening.ts';
 import { startRig, until, type Rig } from '../transport/rig.ts';
 import { combining, edit } from '../policy/support.ts';
@@ -28,6 +30,8 @@ const tool = (name: string, more: object = {}): object => ({
 
 describe('lists', { concurrency: false, timeout: 120_000 }, () => {
   let rig: Rig;
+  let agent: RawAgent;
+  let listening: Listening;
   before(async () => {
     rig = await startRig({
       policy: combining({ 'test/lists.rego': rule('read') }),
@@ -42,13 +46,16 @@ describe('lists', { concurrency: false, timeout: 120_000 }, () => {
         ];
       },
     });
+    // It listens before anybody lists: what narrows may be known at once.
+    agent = await rig.agent({ subject: 'bob' });
+    listening = await Listening.open(agent);
   });
   after(() => rig.close());
 
   it('show each identity its own, and are asked of policy once for those alike', async () => {
     const names = async (subject: string): Promise<string[]> => {
-      const agent = await rig.agent({ subject });
-      const { result } = (await agent.request('tools/list')) as { result: { tools: { name: string }[] } };
+      const lister = await rig.agent({ subject });
+      const { result } = (await lister.request('tools/list')) as { result: { tools: { name: string }[] } };
       return result.tools.map(({ name }) => name);
     };
     const seq = await rig.lastSeq();
@@ -71,16 +78,18 @@ describe('lists', { concurrency: false, timeout: 120_000 }, () => {
   });
 
   it('leave out an output schema that clients of these revisions refuse the whole list for', async () => {
-    const agent = await rig.agent();
-    const { result } = (await agent.request('tools/list')) as { result: { tools: { name: string; outputSchema?: object }[] } };
+    const alice = await rig.agent();
+    const { result } = (await alice.request('tools/list')) as { result: { tools: { name: string; outputSchema?: object }[] } };
     const schemas = Object.fromEntries(result.tools.map(({ name, outputSchema }) => [name, outputSchema]));
     assert.equal(schemas['count'], undefined);
     assert.deepEqual(schemas['sum'], { type: 'object', properties: { total: { type: 'number' } } });
+    const modern = await (await ModernAgent.of(rig)).send('tools/list');
+    const own = (modern.json.result.tools as { name: string; outputSchema?: object }[]).find(({ name }) => name === 'count');
+    assert.deepEqual(own?.outputSchema, { type: 'integer' }, 'an agent of 2026-07-28 knows such');
+    assert.deepEqual([modern.json.result.cacheScope, modern.json.result.ttlMs], ['private', 0]);
   });
 
   it('that change are announced: upstream, release, configuration, and what is found to narrow', async () => {
-    const agent = await rig.agent({ subject: 'bob' });
-    const listening = await Listening.open(agent);
     let seen = 0;
     const changed = async (what: string): Promise<void> => {
       await until(() => listening.methods().slice(seen).includes('notifications/tools/list_changed'), what);
