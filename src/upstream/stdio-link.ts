@@ -1,12 +1,13 @@
 import { isJsonObject, type JsonObject } from '../model/json.ts';
-import { Child } from './child.ts';
+import { Child, type ChildEvents } from './child.ts';
 import type { ChannelEvents } from './channel.ts';
 import { Correlator } from './correlator.ts';
 import { fault, reasonOf } from './faults.ts';
 import type { Handshake, Introduction } from './handshake.ts';
 import { Inbox } from './inbox.ts';
 import type { ListenEvents } from './modern-carrier.ts';
-import { metaKey } from './modern-wire.ts';
+import { metaKey, readDiscovery } from './modern-wire.ts';
+import type { ProbedChild } from './probed-child.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { greetChild } from './stdio-greeting.ts';
 import type { Era, UpstreamMessage, UpstreamOptions, UpstreamTiming } from './types.ts';
@@ -17,6 +18,11 @@ const maxLineBytes = 4 * 1024 * 1024;
 const window = { ms: 60_000, starts: 6 } as const;
 const firstRestartMs = 250;
 
+/** The longest line that is taken from an upstream's program. */
+export function childLineBytes(options: UpstreamOptions): number {
+  return Math.min(maxLineBytes, options.maxResponseBytes);
+}
+
 /** What a link is made of. */
 export interface StdioLinkParts {
   readonly options: UpstreamOptions;
@@ -25,6 +31,8 @@ export interface StdioLinkParts {
   readonly groups: ProcessGroups;
   readonly events: ChannelEvents;
   readonly timing: UpstreamTiming;
+  /** A program of the modern era that runs already. */
+  readonly running?: ProbedChild | undefined;
 }
 
 /** A running child that answered its first message. */
@@ -52,6 +60,7 @@ export class StdioLink {
   #connection: StdioConnection | undefined;
   #opening: Promise<StdioConnection> | undefined;
   #child: Child | undefined;
+  #running: ProbedChild | undefined;
   #wake: (() => void) | undefined;
   #starts: number[] = [];
   #generation = 0;
@@ -59,6 +68,7 @@ export class StdioLink {
 
   constructor(parts: StdioLinkParts) {
     this.#parts = parts;
+    this.#running = parts.running;
   }
 
   get upstream(): string {
@@ -97,6 +107,7 @@ export class StdioLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#wake?.();
+    await this.#running?.child.stop(this.#parts.timing.killGraceMs);
     await this.#child?.stop(this.#parts.timing.killGraceMs);
   }
 
@@ -115,7 +126,9 @@ export class StdioLink {
     const notices = new Map<number, ListenEvents>();
     const correlator = new Correlator(this.upstream, inbox, send);
     if (options.transport.kind !== 'stdio') throw new TypeError('only a stdio upstream has a child');
-    const child = new Child(options.transport, Math.min(maxLineBytes, options.maxResponseBytes), this.#parts.groups, {
+    const running = this.#running?.isAlive === true ? this.#running : undefined;
+    this.#running = undefined;
+    const ears: ChildEvents = {
       onLine: (line) => this.#onLine(line, { correlator, inbox, notices }),
       onTooLong: () => {
         // Nobody can tell whose answer it was: none of those in flight can be waited for in good faith.
@@ -124,10 +137,14 @@ export class StdioLink {
       },
       onStderr: (line) => this.#log('info', 'stderr', { line }),
       onExit: (why) => this.#onExit(generation, correlator, why),
-    });
+    };
+    const child = running?.hand(ears) ?? new Child(options.transport, childLineBytes(options), this.#parts.groups, ears);
     this.#child = child;
     try {
-      const handshake = await greetChild(era, correlator, send, introduction, options.timeoutMs);
+      const handshake =
+        running === undefined
+          ? await greetChild(era, correlator, send, introduction, options.timeoutMs)
+          : readDiscovery(running.discovered);
       this.#connection = { child, correlator, inbox, handshake, notices };
       if (generation > 1) events.onReopened();
       this.#replay(correlator);

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../model/json.ts';
-import { Child } from './child.ts';
 import { fault } from './faults.ts';
 import { eraOfAnswer } from './probe-answer.ts';
+import { ProbedChild } from './probed-child.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import type { Era, UpstreamTransport } from './types.ts';
 import { errorCodeOf, parseMessage, requestText, type Incoming } from './wire.ts';
@@ -13,52 +13,68 @@ export interface StdioProbeParts {
   readonly groups: ProcessGroups;
   readonly envelope: JsonObject;
   readonly timeoutMs: number;
+  readonly maxLineBytes: number;
   readonly killGraceMs: number;
 }
 
+/** What a probe found; a program of the modern era runs on, so that it need not be started again. */
+export interface StdioFinding {
+  readonly era: Era;
+  readonly running?: ProbedChild;
+}
+
 const probeId = 0;
-const maxLineBytes = 1024 * 1024;
 /** A program that knows only older revisions may stay silent. */
 const maxWaitMs = 5_000;
 
 /**
- * Asks a program which era it speaks, in a process of its own that is ended before the real one starts: some end themselves when their first
- * message is not `initialize`. An error, an end or silence is what older revisions answer.
+ * Asks a program which era it speaks, in a process of its own. Where it speaks an older one, that process is ended before the real one starts:
+ * some programs end themselves when their first message is not `initialize`. An error, an end or silence is what older revisions answer.
  * @throws GatewayError `upstream.unreachable` when the program cannot be started, `upstream.protocol` when no version it names is spoken here
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
  */
-export async function probeStdio(parts: StdioProbeParts): Promise<Era> {
-  const { upstream, transport, groups, envelope, timeoutMs, killGraceMs } = parts;
-  let child: Child | undefined;
+export async function probeStdio(parts: StdioProbeParts): Promise<StdioFinding> {
+  const { upstream, transport, groups, envelope, timeoutMs, maxLineBytes, killGraceMs } = parts;
   let timer: NodeJS.Timeout | undefined;
+  let running: ProbedChild | undefined;
+  let isKept = false;
   try {
-    return await new Promise<Era>((resolve, reject) => {
-      timer = setTimeout(() => resolve('legacy'), Math.min(timeoutMs, maxWaitMs));
-      child = new Child(transport, maxLineBytes, groups, {
+    const answered = new Promise<Answered>((resolve, reject) => {
+      timer = setTimeout(() => resolve({ era: 'legacy', result: undefined }), Math.min(timeoutMs, maxWaitMs));
+      running = new ProbedChild(transport, maxLineBytes, groups, {
         onLine: (line) => {
           try {
-            const era = readLine(upstream, line);
-            if (era !== undefined) resolve(era);
+            const found = readLine(upstream, line);
+            if (found !== undefined) resolve(found);
           } catch (error) {
             reject(error instanceof Error ? error : new Error('unknown'));
           }
         },
         onTooLong: () => undefined,
-        onStderr: () => undefined,
         onExit: (why, started) => {
-          if (started) resolve('legacy');
+          if (started) resolve({ era: 'legacy', result: undefined });
           else reject(fault('upstream.unreachable', upstream, why));
         },
       });
-      child.write(requestText(probeId, 'server/discover', { _meta: envelope }));
+      running.child.write(requestText(probeId, 'server/discover', { _meta: envelope }));
     });
+    const { era, result } = await answered;
+    if (era === 'legacy' || running === undefined || result === undefined) return { era };
+    running.discovered = result;
+    isKept = true;
+    return { era, running };
   } finally {
     clearTimeout(timer);
-    await child?.stop(killGraceMs);
+    if (!isKept) await running?.child.stop(killGraceMs);
   }
 }
 
-function readLine(upstream: string, line: Buffer): Era | undefined {
+interface Answered {
+  readonly era: Era;
+  readonly result: JsonObject | undefined;
+}
+
+function readLine(upstream: string, line: Buffer): Answered | undefined {
   let message: Incoming;
   try {
     message = parseMessage(line);
@@ -68,6 +84,6 @@ function readLine(upstream: string, line: Buffer): Era | undefined {
   }
   if (message.kind !== 'response') return undefined;
   const { error, result } = message;
-  if (error !== undefined) return eraOfAnswer(upstream, { kind: 'error', code: errorCodeOf(error), error });
-  return eraOfAnswer(upstream, { kind: 'result', result: result ?? {} });
+  if (error !== undefined) return { era: eraOfAnswer(upstream, { kind: 'error', code: errorCodeOf(error), error }), result: undefined };
+  return { era: eraOfAnswer(upstream, { kind: 'result', result: result ?? {} }), result };
 }

@@ -7,7 +7,8 @@ import { envelopeOf } from './modern-wire.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { SessionMemory } from './session-memory.ts';
 import { StdioChannel } from './stdio-channel.ts';
-import { StdioLink } from './stdio-link.ts';
+import type { ProbedChild } from './probed-child.ts';
+import { childLineBytes, StdioLink } from './stdio-link.ts';
 import { probeStdio } from './stdio-probe.ts';
 import { eraLifeMs } from './timing.ts';
 import type { ChannelRequest, TransportFactory } from './transport.ts';
@@ -28,11 +29,13 @@ export function stdioTransport(
   const introduction = { protocolVersion: legacyVersions[0], clientInfo: ports.clientInfo, capabilities };
   let open: { readonly era: Era; readonly link: StdioLink } | undefined;
   let isClosed = false;
+  let running: ProbedChild | undefined;
   const linkOf = (era: Era): StdioLink => {
     if (open?.era === era) return open.link;
     // One program runs at a time: the other era's proved wrong.
     void open?.link.close();
-    const link = new StdioLink({ options, era, introduction, groups, events, timing });
+    const link = new StdioLink({ options, era, introduction, groups, events, timing, running: era === 'modern' ? running : undefined });
+    running = undefined;
     open = { era, link };
     if (isClosed) void link.close();
     return link;
@@ -40,8 +43,15 @@ export function stdioTransport(
   const eras = new EraBook({
     choice: options.era ?? 'auto',
     lifeMs: eraLifeMs,
-    probe: () =>
-      probeStdio({ upstream, transport, groups, envelope: envelopeOf(introduction), timeoutMs, killGraceMs: timing.killGraceMs }),
+    probe: async () => {
+      const found = await probeStdio({
+        ...{ upstream, transport, groups, timeoutMs, killGraceMs: timing.killGraceMs, maxLineBytes: childLineBytes(options) },
+        envelope: envelopeOf(introduction),
+      });
+      if (open?.era === found.era || isClosed) await found.running?.child.stop(timing.killGraceMs);
+      else running = found.running;
+      return found.era;
+    },
     // A running program does not learn another era, and a sibling beside it may not be welcome.
     holds: () => open?.link.connection !== undefined,
   });
@@ -63,6 +73,7 @@ export function stdioTransport(
     },
     close: async () => {
       isClosed = true;
+      await running?.child.stop(timing.killGraceMs);
       await open?.link.close();
     },
   };

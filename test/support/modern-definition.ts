@@ -8,6 +8,8 @@ export interface DefinitionEvents {
   onSlow?(what: 'began' | 'cancelled'): void;
   /** A call of `touch`: the resource is to be announced as changed. */
   onTouch?(server: Server, uri: string): void;
+  /** A call of `crash`. */
+  onCrash?(): void;
 }
 
 const schema = (properties: object = {}): object => ({ type: 'object', properties });
@@ -30,6 +32,7 @@ const tools = [
   { name: 'later', description: 'Asks to come again.', inputSchema: schema() },
   { name: 'sample', description: 'Needs a client that samples.', inputSchema: schema() },
   { name: 'touch', description: 'Changes a resource.', inputSchema: schema({ uri: { type: 'string' } }) },
+  { name: 'crash', description: 'Ends the program.', inputSchema: schema() },
   { name: 'slow', description: 'Never ends.', inputSchema: schema() },
   { name: 'list', description: 'Gives a list.', inputSchema: schema(), outputSchema: { type: 'array', items: { type: 'number' } } },
 ];
@@ -99,7 +102,7 @@ export function modernDefinition(events: DefinitionEvents = {}, more: readonly o
           const opened = inputResponses?.['open'] as { action?: string } | undefined;
           if (opened !== undefined) return text(`opened: ${opened.action ?? ''}`);
           const open = inputRequired.elicitUrl({ message: 'Sign in', url: 'https://example.com/sign-in' });
-          return inputRequired({ inputRequests: { open } }) as never;
+          return inputRequired({ inputRequests: { open } });
         }
         case 'insist':
           return inputRequired({ inputRequests: { who: who() } });
@@ -114,6 +117,9 @@ export function modernDefinition(events: DefinitionEvents = {}, more: readonly o
           await new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve, { once: true }));
           events.onSlow?.('cancelled');
           return text('too late');
+        case 'crash':
+          events.onCrash?.();
+          return text('still here');
         case 'touch':
           events.onTouch?.(server, String(params.arguments?.['uri']));
           return text('touched');

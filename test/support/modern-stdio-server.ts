@@ -2,8 +2,10 @@
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { modernDefinition } from './modern-definition.ts';
 
+console.error('started');
 const definition = modernDefinition({
   onSlow: (what) => console.error(`slow ${what}`),
+  onCrash: () => process.exit(1),
   onTouch: (server, uri) => void server.sendResourceUpdated({ uri }),
 });
 serveStdio(definition, { legacy: process.argv[2] === 'dual' ? 'serve' : 'reject' });

@@ -28,6 +28,8 @@ describe('a program of 2026-07-28', () => {
     assert.equal(status?.state, 'ready', status?.error);
     assert.equal(status.era, 'modern');
     assert.ok(bench.upstreams.catalogue().upstreams.get('modern')?.tools.has('echo'));
+    // The process that was asked is of the right era, so it is the one that goes on.
+    assert.equal(bench.log.filter(({ event, detail }) => event === 'stderr' && detail?.['line'] === 'started').length, 1);
   });
 
   test('calls of many agents share it and do not cross', async () => {
@@ -95,6 +97,21 @@ describe('a program of 2026-07-28', () => {
     assert.equal(one.heard.length, 1);
     await bench.upstreams.release(two.id);
   });
+});
+
+test('a program that crashes comes back with the subscriptions of its agents; no call is answered twice or never', async () => {
+  const bench = await rig([child('modern')]);
+  const owner = bench.owner('one');
+  await bench.call('modern', owner, 'resources/subscribe', { uri: 'file:///one' });
+  const calls = ['slow', 'crash'].map((name) => bench.call('modern', bench.owner(name), 'tools/call', { name, arguments: {} }));
+  for (const ended of await Promise.allSettled(calls)) assert.equal(ended.status, 'rejected');
+  await until(() => bench.log.filter(({ event, detail }) => event === 'stderr' && detail?.['line'] === 'started').length === 2);
+  await until(async () => {
+    await bench.call('modern', bench.owner('toucher'), 'tools/call', { name: 'touch', arguments: { uri: 'file:///one' } });
+    return owner.heard.length > 0;
+  });
+  assert.equal(owner.heard[0]!.method, 'notifications/resources/updated');
+  await bench.upstreams.close();
 });
 
 test('a program of both eras is spoken to in the newer one, and as configured where that says so', async () => {

@@ -115,9 +115,9 @@ export function textOf(reply: UpstreamReply): string {
 }
 
 /** Waits until `condition` holds. */
-export async function until(condition: () => boolean, withinMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
   const endMs = Date.now() + withinMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > endMs) throw new Error('waited in vain');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

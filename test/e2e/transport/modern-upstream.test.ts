@@ -69,7 +69,7 @@ for (const endpoint of ['modern', 'dual', 'program', 'both']) {
     test('lists tools, also one whose output is no object, and calls one', async () => {
       const { tools } = await client.listTools();
       assert.deepEqual(tools.map(({ name }) => name).sort(), [
-        ...['ask', 'echo', 'insist', 'later', 'link', 'list', 'progress', 'region', 'sample', 'slow', 'touch'],
+        ...['ask', 'crash', 'echo', 'insist', 'later', 'link', 'list', 'progress', 'region', 'sample', 'slow', 'touch'],
       ]);
       assert.equal(textOf(await client.callTool({ name: 'echo', arguments: { text: 'hi' } })), '{"text":"hi"}');
       assert.equal(textOf(await client.callTool({ name: 'region', arguments: { region: 'Köln' } })), '{"region":"Köln"}');
