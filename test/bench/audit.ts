@@ -9,6 +9,7 @@ import { createRecordedDecisions } from '../../src/audit/recorded-decisions.ts';
 import { newKeyText, sealingKey, type KeyRing } from '../../src/audit/sealed-keys.ts';
 import { openDb, type StoreOptions } from '../../src/store/open.ts';
 import { keptInput, pseudoHex } from '../audit/inputs.ts';
+import { benchVerify } from './verify.ts';
 import { decided, finished } from '../audit/records.ts';
 import type { AuditRecord } from '../../src/model/audit-record.ts';
 
@@ -121,12 +122,19 @@ async function measureSqlite(name: string, parent: string, isSealed: boolean, ca
   }
 }
 
-for (const isSealed of [false, true]) {
-  if (existsSync('/dev/shm')) await measureSqlite('sqlite in memory', '/dev/shm', isSealed, 16);
-  await measureSqlite('sqlite on disk', tmpdir(), isSealed, 16);
+async function measureAll(): Promise<void> {
+  for (const isSealed of [false, true]) {
+    if (existsSync('/dev/shm')) await measureSqlite('sqlite in memory', '/dev/shm', isSealed, 16);
+    await measureSqlite('sqlite on disk', tmpdir(), isSealed, 16);
+  }
+  // One call at a time: groups of one record, the most that a call can cost.
+  if (existsSync('/dev/shm')) await measureSqlite('sqlite in memory', '/dev/shm', true, 1, 1_000);
+  const url = process.env['CASTELLAN_TEST_PG'];
+  if (url !== undefined)
+    for (const isSealed of [false, true]) await measure('postgres', { kind: 'postgres', url, maxConnections: 1 }, isSealed, 16);
 }
-// One call at a time: groups of one record, the most that a call can cost.
-if (existsSync('/dev/shm')) await measureSqlite('sqlite in memory', '/dev/shm', true, 1, 1_000);
-const url = process.env['CASTELLAN_TEST_PG'];
-if (url !== undefined)
-  for (const isSealed of [false, true]) await measure('postgres', { kind: 'postgres', url, maxConnections: 1 }, isSealed, 16);
+
+// `npm run bench:audit -- write` or `-- verify` for one of the two.
+const section = process.argv[2];
+if (section !== 'verify') await measureAll();
+if (section !== 'write') await benchVerify();

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { openCheckpointBook } from '../../src/audit/checkpoint-book.ts';
+import { exportAudit } from '../../src/audit/export.ts';
 import type { NoteSigner } from '../../src/audit/note.ts';
 import { openAuditLog, type OpenAuditLog } from '../../src/audit/open.ts';
 import { proveInclusion } from '../../src/audit/proofs.ts';
 import { verifyAudit, type Verification } from '../../src/audit/verify.ts';
 import { verifyExport } from '../../src/audit/verify-export.ts';
 import { openVerifyPool } from '../../src/audit/verify-pool.ts';
-import { writeExport } from '../../src/audit/write-export.ts';
 import type { Db } from '../../src/model/ports.ts';
 import { forgedLog, newSigner, rewritten, signer, tenant, total, verifiers, withInput } from '../audit/forged-log.ts';
+import { startMs } from '../audit/records.ts';
 import { engines, type FreshDatabase } from './engines.ts';
 
 const storeModule = new URL('../../src/store/open.ts', import.meta.url).href;
@@ -199,12 +200,12 @@ for (const engine of engines) {
         checkpoints: 2,
       });
       assert.equal((await proveInclusion(db, { tenant }, 20, total)).leaf, leaf);
-      const [lines] = [await exported(db, notes)];
+      const lines = await exported(db);
       assert.partialDeepStrictEqual(await verifyExport(lines, { verifiers }), { ok: true, records: total, removed: 40 });
     });
 
     it('is not claimed of an export, whole or a range of it', async () => {
-      const lines = await exported(db, notes);
+      const lines = await exported(db);
       assert.partialDeepStrictEqual(await verifyExport(lines, { verifiers, notes }), {
         ok: true,
         records: total,
@@ -212,7 +213,7 @@ for (const engine of engines) {
         unsigned: 0,
         headSeq: total,
       });
-      const range = await exported(db, notes, 301, 500);
+      const range = await exported(db, 301, 500);
       assert.partialDeepStrictEqual(await verifyExport(range, { verifiers }), {
         ok: true,
         records: 200,
@@ -224,9 +225,9 @@ for (const engine of engines) {
   });
 }
 
-async function exported(db: Db, notes: readonly string[], fromSeq = 1, toSeq = total): Promise<string[]> {
-  const lines: string[] = [];
-  const options = { tenant, fromSeq, toSeq, checkpoint: { size: total, note: notes[1]! }, origin: signer.name };
-  for await (const line of writeExport(db, options)) lines.push(line.slice(0, -1));
-  return lines;
+async function exported(db: Db, fromSeq = 1, toSeq = total): Promise<string[]> {
+  const parts: Uint8Array[] = [];
+  const times = { sinceMs: startMs + (fromSeq - 1) * 1000, untilMs: startMs + toSeq * 1000 };
+  for await (const part of exportAudit(db, 'jsonl', { tenant, ...times, origin: signer.name })) parts.push(part);
+  return Buffer.concat(parts).toString().trimEnd().split('\n');
 }
