@@ -251,7 +251,7 @@ export interface UpstreamConfig {
    */
   offer: readonly ('sampling' | 'elicitation' | 'roots')[];
   /**
-   * Which era of MCP the server speaks: `legacy` opens sessions (up to 2025-11-25), `modern` is 2026-07-28. `auto` finds out by asking: a program is started once more for that, so naming its era makes the start quicker.
+   * Which era of MCP the server speaks: `legacy` opens sessions (up to 2025-11-25), `modern` is 2026-07-28. `auto` finds out by asking; a program that turns out to be `legacy` is started a second time after that, so saying it here makes its start quicker.
    */
   era: 'auto' | 'legacy' | 'modern';
 }
