@@ -36,6 +36,8 @@ export interface Call {
   readonly method: string;
   readonly target: Target;
   readonly tool: ToolFacts | undefined;
+  /** How the agent asked that the call goes on as a task; absent where it did not. */
+  readonly task?: JsonObject;
   /** What policy sees as `arguments`. */
   readonly subject: JsonObject;
   readonly subjectDigest: Digest;

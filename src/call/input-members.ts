@@ -12,6 +12,7 @@ export function requestJson(plan: InputPlan, call: Call): string {
   if (arrival.traceId !== undefined && plan.wantsMember('request', 'trace_id')) json += `,"trace_id":${JSON.stringify(arrival.traceId)}`;
   if (plan.wantsMember('request', 'ip')) json += `,"ip":${JSON.stringify(arrival.ip)}`;
   if (plan.wantsMember('request', 'user_agent')) json += `,"user_agent":${JSON.stringify(arrival.userAgent)}`;
+  if (call.task !== undefined && plan.wantsMember('request', 'task')) json += `,"task":${JSON.stringify(call.task)}`;
   return `${json}}`;
 }
 

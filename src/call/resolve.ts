@@ -126,7 +126,13 @@ function resolveTool(arriving: Arriving): Resolved {
   if (asked !== undefined) {
     const task = taskTerms(asked);
     assertTakesTasks(tool, snapshot.endpoint);
-    return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, task, ...meta }), isTask: true };
+    const asTask = { ...call, task };
+    return {
+      call: asTask,
+      upstream: tool.upstream,
+      outgoing: (subject) => ({ name: tool.name, arguments: subject, task, ...meta }),
+      isTask: true,
+    };
   }
   return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, ...meta }) };
 }

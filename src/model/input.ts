@@ -71,6 +71,8 @@ export interface Input {
     readonly trace_id?: string;
     readonly ip: string;
     readonly user_agent: string;
+    /** Where the agent asked that the call goes on as a task (2025-11-25). */
+    readonly task?: { readonly ttl?: number };
   };
   readonly identity: {
     readonly issuer: string;

@@ -17,7 +17,7 @@ export interface ToolQuestion {
 }
 
 const identityMembers = ['issuer', 'subject', 'client', 'kind', 'tenant', 'groups', 'scopes', 'claims', 'auth', 'on_behalf_of'] as const;
-const requestMembers = ['id', 'endpoint', 'protocol_version', 'trace_id', 'ip', 'user_agent'] as const;
+const requestMembers = ['id', 'endpoint', 'protocol_version', 'trace_id', 'ip', 'user_agent', 'task'] as const;
 /** Parts of the input that differ from call to call. */
 const stateKeys = ['at', 'at_ns', 'arguments', 'findings', 'history', 'session', 'usage', 'approval'] as const;
 

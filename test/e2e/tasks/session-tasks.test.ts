@@ -16,6 +16,11 @@ deny contains "not this tool" if {
 	input.tool.name == "sealed"
 }
 
+deny contains "kept for too long" if {
+	input.phase == "call"
+	input.request.task.ttl > 3600000
+}
+
 redact contains {"message": "no names", "pointer": "/result/content/*/text", "as": "replace", "with": "[gone]"} if {
 	input.phase == "result"
 	input.tool.name == "report"
@@ -161,6 +166,11 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
       [record?.what?.kind, record?.what?.name, record?.what?.method, record?.decision?.effect],
       ['task', 'sealed', 'tasks/get', 'deny'],
     );
+  });
+
+  it('can be refused by policy for the terms that the agent asks', async () => {
+    const { result } = await alice.request('tools/call', { name: 'report', arguments: {}, task: { ttl: 3_600_001 } });
+    assert.match(result.content[0].text, /kept for too long/);
   });
 
   it('are refused for a tool, or with terms, that have none', async () => {
