@@ -6,7 +6,7 @@ import { systemRecord, type Rooms } from './rooms.ts';
 import { upstreamOptions } from './upstreams.ts';
 
 /** What is opened once: a change of it needs a restart. */
-const fixedKeys = ['listen', 'tenant', 'store', 'audit', 'log', 'metrics', 'policy'] as const;
+const fixedKeys = ['listen', 'tenant', 'store', 'audit', 'log', 'metrics', 'telemetry', 'policy'] as const;
 
 /** Applies changes of the configuration file, one at a time. */
 export class Reloader {

@@ -7,6 +7,8 @@ import { openSink } from '../sinks/open.ts';
 import type { SinkOptions } from '../sinks/sink.ts';
 import type { Db } from '../model/ports.ts';
 import { storedRecord } from '../audit/read.ts';
+import type { KeyRing } from '../audit/sealed-keys.ts';
+import { SealedReader } from '../audit/sealed-reader.ts';
 import { openDb, type StoreOptions } from '../store/open.ts';
 import { guardedLookup, isPrivateAddress } from '../upstream/private-network.ts';
 
@@ -16,6 +18,8 @@ export interface SinkWorkerData {
   readonly log: string;
   readonly store: StoreOptions;
   readonly sinks: readonly SinkOptions[];
+  /** Opens recorded inputs, where a sink is to have them. */
+  readonly inputKeys: KeyRing | undefined;
   readonly holder: string;
   readonly version: string;
 }
@@ -48,7 +52,7 @@ async function run(data: SinkWorkerData, say: (message: SinkMessage) => void): P
     const sink = await openSink(options, { version, host: hostname() }, { isPrivate: isPrivateAddress, guardedLookup });
     const cursor = new SinkCursor(db, { tenant, log: name, name: options.name, holder, leaseMs });
     const pump = new Pump({
-      log,
+      log: options.target.kind === 'opa' && options.target.includeInput ? withInputs(db, data, log) : log,
       cursor,
       sink,
       options,
@@ -79,6 +83,26 @@ function sinkLog(db: Db, tenant: string, log: string): SinkLog {
       const sql =
         "SELECT seq, hash, record FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record <> '' ORDER BY seq LIMIT $4";
       return (await db.query<{ seq: number; hash: string; record: string }>(sql, [tenant, log, seq, limit])).map(storedRecord);
+    },
+  };
+}
+
+/** The log with the input of each decision, opened for this reading alone. */
+function withInputs(db: Db, { tenant, log: name, inputKeys }: SinkWorkerData, log: SinkLog): SinkLog {
+  return {
+    head: log.head,
+    after: async (seq, limit) => {
+      const records = await log.after(seq, limit);
+      const [first] = records;
+      if (first === undefined) return records;
+      const reader = new SealedReader(db, inputKeys, tenant, name);
+      const opened = await reader.open(first.seq, records.at(-1)?.seq ?? first.seq);
+      return Promise.all(
+        records.map(async (one) => {
+          if (one.record.decision === undefined) return one;
+          return { ...one, input: await reader.inputOf(one.record, opened.get(one.seq)) };
+        }),
+      );
     },
   };
 }

@@ -7,6 +7,7 @@ import type { SinkState } from '../sinks/pump.ts';
 import type { SinkOptions, SinkTarget } from '../sinks/sink.ts';
 import { version } from '../version.ts';
 import { storeOptions } from './admin.ts';
+import { readInputKeys } from './input-keys.ts';
 import type { Observation } from './observe.ts';
 import type { SinkMessage, SinkWorkerData } from './sink-worker.ts';
 
@@ -29,6 +30,7 @@ export function openSinks(config: Config, observation: Observation): RunningSink
     log: 'main',
     store: store.kind === 'sqlite' ? { ...store, thread: 'calling' } : { ...store, maxConnections: 2 },
     sinks: config.audit.sinks.map(sinkOptions),
+    inputKeys: config.audit.sinks.some(({ opa }) => opa?.include_input === true) ? readInputKeys(config) : undefined,
     holder: randomUUID(),
     version,
   };

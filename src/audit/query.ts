@@ -42,7 +42,9 @@ export async function searchAudit(db: Db, search: AuditSearch): Promise<AuditPag
   const stretches = new Stretches(db, tenant, log, termsOf(search), range.low, range.high);
   const { conditions, params } = withText(conditionsOf(search, db.engine), search.text, db.engine);
   const limit = Math.min(Math.max(Math.trunc(search.limit ?? 100), 1), 1_000);
-  const sql = `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} AND seq >= $${params.length + 1} AND seq <= $${params.length + 2} ORDER BY seq DESC LIMIT $${params.length + 3}`;
+  // A call has two records or three: the planner must not walk the numbers instead of its index.
+  const number = search.callId === undefined ? 'seq' : '+seq';
+  const sql = `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} AND ${number} >= $${params.length + 1} AND ${number} <= $${params.length + 2} ORDER BY ${number} DESC LIMIT $${params.length + 3}`;
   const records: StoredRecord[] = [];
   for (;;) {
     const stretch = await stretches.next();
