@@ -33,13 +33,14 @@ export function replayBuiltins(): WorkerBuiltins {
  */
 export async function openCandidate(opa: Opa, name: string, policy: string): Promise<Candidate> {
   const kind = await kindOf(name);
-  if (kind === 'bundle') return made(opa, name, await readBundle(name, undefined), name);
+  if (kind === 'bundle') return compileCandidate(opa, name, await readBundle(name, undefined), name);
   return withRevision(policy, name, async (path) =>
-    made(opa, name, await readPolicySource(path, undefined), kind === 'folder' ? path : policy),
+    compileCandidate(opa, name, await readPolicySource(path, undefined), kind === 'folder' ? path : policy),
   );
 }
 
-async function made(opa: Opa, name: string, source: PolicySource, folder: string): Promise<Candidate> {
+/** Compiles what was read; messages name its files under `folder`. @throws GatewayError `policy.invalid` */
+export async function compileCandidate(opa: Opa, name: string, source: PolicySource, folder: string): Promise<Candidate> {
   const built: BuiltRelease & { readonly builtins?: readonly string[] } =
     source.bundle?.wasm === undefined
       ? await build(opa, source, { policy: folder, tests: folder }, entrypointsOf(source))

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { ReplayTools } from '../cli/replay-tools.ts';
 import { GatewayError } from '../model/errors.ts';
-import type { RecordedDecision } from '../model/recorded.ts';
 import type { Opa } from '../rego/opa.ts';
 import { replayFaithfully } from '../replay/faithful.ts';
 import type { ExportHead } from '../replay/recorded-file.ts';
@@ -9,7 +8,9 @@ import { replay } from '../replay/replay.ts';
 import { dataLiterals, literalsOf, unservedRules, wordsOf } from '../replay/tokens/vocabulary.ts';
 import { explain } from '../workshop/explain.ts';
 import { openCandidate, replayBuiltins, type Candidate } from './candidate.ts';
+import { explainRecorded, keptInput, mainDecision } from './explain-recorded.ts';
 import { exportToFile } from './export-for-replay.ts';
+import { suggest } from './suggest.ts';
 import { coverByTraffic } from './traffic-coverage.ts';
 import { withOpa, withTraffic } from './traffic.ts';
 
@@ -38,10 +39,12 @@ export const replayTools: ReplayTools = {
       return { ...report, unserved_rules: opened.unserved };
     }),
   coverage: coverByTraffic,
+  suggest,
   exportForReplay: exportToFile,
   explain: async ({ traffic, decision, policy: named }) =>
-    withTraffic(traffic, async ({ recorded, filter, policy = 'policies' }) => {
-      const inputJson = inputOf(decision, await recorded.ofCall(filter.tenant, decision));
+    withTraffic(traffic, async ({ recorded, filter, policy = 'policies', database }) => {
+      if (named === undefined && database !== undefined) return await explainRecorded(database.db, database.keys, filter.tenant, decision);
+      const inputJson = keptInput(decision, mainDecision(decision, await recorded.ofCall(filter.tenant, decision)));
       const source = await withOpa(async (opa) => (await openCandidate(opa, named ?? policy, policy)).source);
       return withOpa(async (opa) => explain(opa, { inputJson, files: source.files }));
     }),
@@ -61,14 +64,4 @@ async function unservedBy(opa: Opa, head: ExportHead | undefined, { source, data
   const { literals, numbers } = head.vocabulary;
   const kept = { literals: new Set(literals), words: new Set(literals.flatMap(wordsOf)), numbers };
   return unservedRules([...(await literalsOf(opa, source.files)), dataLiterals(JSON.parse(dataJson))], kept);
-}
-
-/** The input of the call's last decision that was not of its result. @throws GatewayError `not_found`, `request.invalid` where the input is gone */
-function inputOf(call: string, decisions: readonly RecordedDecision[]): string {
-  const found = decisions.findLast(({ entry }) => entry === 'gateway/call' || entry === 'gateway/message') ?? decisions.at(-1);
-  if (found === undefined) throw new GatewayError('not_found', `there is no decision \`${call}\` on record; give the id of a call`);
-  const { input } = found;
-  if (input.state === 'kept') return input.json;
-  const why = input.state === 'masked' ? 'masked' : input.why.replaceAll('_', ' ');
-  throw new GatewayError('request.invalid', `the input of \`${call}\` is ${why}; give one like it with \`--input\``);
 }

@@ -11,6 +11,7 @@ import { addExplainCommand } from './policy-explain.ts';
 import { addFmtCommand } from './policy-fmt.ts';
 import { policyFolders } from './policy-folders.ts';
 import { addMatrixCommand } from './policy-matrix.ts';
+import { addSuggestCommand } from './policy-suggest.ts';
 import { addTestCommand, differenceText } from './policy-test.ts';
 import type { CommandContext } from './program.ts';
 
@@ -26,6 +27,7 @@ const commands = [
   addMatrixCommand,
   addAssertCommand,
   addCoverageCommand,
+  addSuggestCommand,
 ];
 
 /** `castellan policy …`: what an author of policy does, with the OPA that runs inside. */

@@ -34,12 +34,39 @@ export interface CoverageRequest {
   readonly maxClasses: number;
 }
 
+export interface SuggestRequest {
+  readonly traffic: TrafficSource;
+  /** The policy that the suggestion is added to; absent: the configuration's. */
+  readonly policy?: string;
+  /** Its folder of tests. */
+  readonly tests: string;
+  /** A folder that is not there yet, or empty. */
+  readonly output: string;
+  readonly workers?: number;
+}
+
+export interface SuggestAnswer {
+  /** Paths under the output folder. */
+  readonly files: readonly string[];
+  /** Calls that it was learned from. */
+  readonly calls: number;
+  /** Tools, prompts and resources that they used. */
+  readonly used: number;
+  /** Tests of the suggestion, all of which pass. */
+  readonly tests: number;
+  readonly replay: ReplayReport;
+  /** Golden cases of the repository that answer otherwise with it. */
+  readonly changed_cases: readonly string[];
+}
+
 /** What is done with decisions on record. */
 export interface ReplayTools {
   /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   replay(options: ReplayRequest): Promise<ReplayReport>;
   /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   coverage(request: CoverageRequest): Promise<TrafficCoverage>;
+  /** @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
+  suggest(request: SuggestRequest): Promise<SuggestAnswer>;
   /** Writes recorded decisions with tokens for their values. @throws GatewayError `request.invalid`, `policy.invalid`, `store.unavailable` */
   exportForReplay(options: ExportForReplay): Promise<ExportReport>;
   /** A recorded decision, under the policy in force or another: a folder, a bundle or a Git revision. @throws GatewayError `not_found`, `request.invalid` */
