@@ -19,6 +19,7 @@ import type { Endpoints } from './upstreams.ts';
 import { exportFile } from './audit-export.ts';
 import { auditSearch } from './audit-filter.ts';
 import { logProofs, type LogProofs } from './audit-proofs.ts';
+import { explainRecorded } from './explain-recorded.ts';
 import { readInputKeys } from './input-keys.ts';
 import { keepingPorts } from './keeping-ports.ts';
 import { receiptOf } from './receipts.ts';
@@ -159,6 +160,10 @@ export function openAdminPorts(rooms: AdminRooms): AdminPorts {
         await audit.flush();
         return receiptOf(rooms.config(), db, callId, withInputs ? readInputKeys(rooms.config()) : undefined);
       },
+    },
+    explain: async (tenant, callId) => {
+      await audit.flush();
+      return explainRecorded(db, readInputKeys(rooms.config()), tenant, callId);
     },
     auditKeeping: keepingPorts(db, () => readInputKeys(rooms.config()), rooms.config().tenant),
     keys: {

@@ -20,6 +20,7 @@ import type { KeptRelease, ReleaseEvent, ReleaseManager } from '../release/relea
 import { createApiKeyBook } from '../store/api-keys.ts';
 import { openDb } from '../store/open.ts';
 import { createReleaseModules } from '../store/release-modules.ts';
+import { createReleaseSources } from '../store/release-sources.ts';
 import { createReleases } from '../store/releases.ts';
 import { createToolPins } from '../store/tool-pins.ts';
 import type { Upstreams } from '../upstream/types.ts';
@@ -159,7 +160,7 @@ async function openPolicy(
 ): Promise<ReleaseManager> {
   const tenant = config.tenant as TenantId;
   const opened: { manager?: ReleaseManager } = {};
-  const [stored, modules] = [createReleases(db), createReleaseModules(db)];
+  const [stored, modules, sources] = [createReleases(db), createReleaseModules(db), createReleaseSources(db)];
   const note = (): void => {
     const current = opened.manager?.current();
     if (current === undefined) return;
@@ -171,7 +172,10 @@ async function openPolicy(
     note();
   };
   // Receipts decide anew with the very module: it is kept for as long as the database is.
-  const keep = ({ id, digest, build, built }: KeptRelease): void => {
+  const keep = ({ id, digest, build, built, files }: KeptRelease): void => {
+    // What was decided is explained by the text that decided it.
+    if (files !== undefined)
+      sources.keep(tenant, digest, files).catch((error: unknown) => observation.log.error('release.not_recorded', { error }));
     const kept = { id, digest, build, entrypoints: Object.keys(built.entrypoints), wasm: built.wasm, data: built.data };
     modules.keep(tenant, kept, Date.now()).catch((error: unknown) => observation.log.error('release.not_recorded', { error }));
   };

@@ -1,8 +1,11 @@
+import type { KeyRing } from '../audit/sealed-keys.ts';
 import type { TrafficSource } from '../cli/replay-tools.ts';
 import { loadConfig } from '../config/load.ts';
 import type { RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
+import type { Db } from '../model/ports.ts';
 import { Opa } from '../rego/opa.ts';
 import { RecordedFile, type ExportHead } from '../replay/recorded-file.ts';
+import { readInputKeys } from './input-keys.ts';
 import { withRecorded } from './recorded.ts';
 
 /** Decisions on record, and what is known about where they come from. */
@@ -13,6 +16,8 @@ export interface Traffic {
   readonly policy: string | undefined;
   /** Of an export: its first line. */
   readonly head?: ExportHead;
+  /** Where it comes from a database. */
+  readonly database?: { readonly db: Db; readonly keys: KeyRing | undefined };
   /** How long history reaches. */
   readonly historyWindowMs: number;
 }
@@ -27,9 +32,10 @@ export async function withTraffic<T>(source: TrafficSource, work: (traffic: Traf
     return work({ recorded, filter: { tenant: '', ...window }, policy: undefined, head, historyWindowMs: head.history_window_ms });
   }
   const { config } = loadConfig(configPath ?? 'castellan.yaml', env);
-  return withRecorded(config, (recorded) =>
+  return withRecorded(config, (recorded, db) =>
     work({
       recorded,
+      database: { db, keys: readInputKeys(config) },
       filter: { tenant: config.tenant, ...window },
       policy: config.policy.bundle ?? config.policy.path,
       historyWindowMs: config.limits.history_window_s * 1000,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { GatewayError } from '../model/errors.ts';
+import { AdminClient } from './admin-client.ts';
 import { explanationText } from '../workshop/explain-text.ts';
 import type { CommandContext } from './program.ts';
 
@@ -8,6 +9,7 @@ interface Options {
   readonly policy?: string;
   readonly config?: string;
   readonly from?: string;
+  readonly server?: string;
 }
 
 /** `castellan policy explain`: which rules fired on an input, and what was false in those that did not. */
@@ -19,7 +21,11 @@ export function addExplainCommand(policy: Command, context: CommandContext): voi
     .option('--input <file>', 'the input document, JSON; `-` is standard input')
     .option('--config <file>', 'find the decision in the database of this configuration')
     .option('--from <export>', 'find the decision in a file that `castellan audit export --for-replay` wrote')
-    .option('--policy <folder>', 'the rules; for a decision also a bundle or a Git revision; default: those of `--config`, else `policies`')
+    .option('--server <url>', 'ask this gateway for the decision; default: the one you are signed in at')
+    .option(
+      '--policy <folder>',
+      'the rules; for a decision also a bundle or a Git revision; default: for a decision the release that made it, else `policies`',
+    )
     .action(async (decision: string | undefined, options: Options) => explain(context, decision, options));
 }
 
@@ -33,8 +39,18 @@ async function explain({ app, output }: CommandContext, decision: string | undef
     return;
   }
   if (decision === undefined) throw new GatewayError('request.invalid', 'nothing to explain; give an input document with `--input`');
-  if ((config === undefined) === (from === undefined))
+  if (config !== undefined && from !== undefined)
     throw new GatewayError('request.invalid', `say where \`${decision}\` is on record: give \`--config\` or \`--from\``);
+  if (config === undefined && from === undefined) {
+    if (policy !== undefined)
+      throw new GatewayError(
+        'request.invalid',
+        'a gateway explains by the release that decided; with `--policy` give `--config` or `--from`',
+      );
+    const client = AdminClient.connect(options.server === undefined ? {} : { server: options.server }, process.env);
+    show(await client.call('GET', `/audit/explain/${encodeURIComponent(decision)}`), 'policies');
+    return;
+  }
   const traffic = { ...(config === undefined ? {} : { configPath: config }), ...(from === undefined ? {} : { from }), env: process.env };
   show(await app.replay.explain({ traffic, decision, ...(policy === undefined ? {} : { policy }) }), policy ?? 'policies');
 }

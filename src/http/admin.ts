@@ -39,6 +39,8 @@ export interface AdminPorts {
     receipt(callId: string, withInputs: boolean): Promise<unknown>;
   };
   readonly auditKeeping: AuditKeeping;
+  /** Which rules fired on a recorded decision, by the release that made it. */
+  readonly explain: (tenant: string, callId: string) => Promise<unknown>;
   readonly keys: {
     create(tenant: TenantId, request: JsonObject, nowMs: number): Promise<unknown>;
     list(tenant: TenantId): Promise<unknown>;
@@ -109,6 +111,11 @@ export function adminRouter(ports: AdminPorts): Router {
     const withInputs = asked.who.roles.has('admin') && asked.request.query['inputs'] !== 'false';
     await recordAction(ports, asked, 'audit.receipt', { call: idOf(asked.request), inputs: String(withInputs) });
     return ports.auditProofs.receipt(idOf(asked.request), withInputs);
+  });
+  on('get', '/audit/explain/:id', ['auditor'], async (asked) => {
+    // It shows values of the input: each look is on record.
+    await recordAction(ports, asked, 'audit.explain', { call: idOf(asked.request) });
+    return ports.explain(asked.tenant, idOf(asked.request));
   });
   on('post', '/audit/erase', ['operator'], async (asked) => {
     const days = eraseBody(asked.body);

@@ -270,9 +270,9 @@ class FolderReleases implements ReleaseManager {
   /** Hands over what came into force, and names it. */
   #keep(): Digest | '' {
     if (this.#inForce === undefined) return '';
-    const { built, release } = this.#inForce;
+    const { built, release, source } = this.#inForce;
     const build = buildDigest(built.wasm, built.data);
-    this.#options.keep?.({ id: release.id, digest: release.digest, build, built });
+    this.#options.keep?.({ id: release.id, digest: release.digest, build, built, ...(source.files === undefined ? {} : { files: source.files }) });
     return build;
   }
 

@@ -62,6 +62,8 @@ export interface KeptRelease {
   readonly digest: Digest;
   readonly build: Digest;
   readonly built: BuiltRelease;
+  /** Its text by path; absent where a kept build was resumed. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** What happened to the release: for the log, the audit and metrics. `build` is the `buildDigest` of what decides from then on. */

@@ -28,6 +28,7 @@ const emptied = [
  * Inputs of decisions, sealed: one row holds those of the records `first_seq` to `last_seq` that one commit wrote, under the key of their
  * day. A day (`2026-11-21`, UTC) whose key is gone stays as a row that says why; `first_seq` is where its rows begin. `audit_hold` names
  * what must be kept whatever its age; what it keeps of a day that is erased is sealed anew, under a key named `<day>/held-<time>`.
+ * `release_source` has the text of policies, by which decisions are explained later.
  * `audit_expiry` says up to where a class of records was looked through for what is too old. `store_key` has keys that the gateway made for itself, sealed under the key `kek` where there is one.
  * A record's text may be taken away, whole, while somebody has the lease `audit-expiry`; its hash stays, and with it the chain.
  */
@@ -49,6 +50,7 @@ export const auditInput: Migration = {
     window('BLOB'),
     sealed('BLOB'),
     'CREATE TABLE store_key (tenant TEXT NOT NULL, name TEXT NOT NULL, kek TEXT, key_bytes BLOB NOT NULL, PRIMARY KEY (tenant, name))',
+    'CREATE TABLE release_source (tenant TEXT NOT NULL, digest TEXT NOT NULL, files_br BLOB NOT NULL, PRIMARY KEY (tenant, digest))',
     'DROP TRIGGER audit_record_no_update',
     `CREATE TRIGGER audit_record_no_update BEFORE UPDATE ON audit_record WHEN NOT (${emptied})
       BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END`,
@@ -57,6 +59,7 @@ export const auditInput: Migration = {
     window('BYTEA'),
     sealed('BYTEA'),
     'CREATE TABLE store_key (tenant TEXT NOT NULL, name TEXT NOT NULL, kek TEXT, key_bytes BYTEA NOT NULL, PRIMARY KEY (tenant, name))',
+    'CREATE TABLE release_source (tenant TEXT NOT NULL, digest TEXT NOT NULL, files_br BYTEA NOT NULL, PRIMARY KEY (tenant, digest))',
     'DROP TRIGGER audit_record_append_only ON audit_record',
     `CREATE FUNCTION castellan_only_emptied() RETURNS trigger LANGUAGE plpgsql AS
       $body$ BEGIN
