@@ -1,5 +1,5 @@
-import { generateKeyPairSync, hash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync, hash, randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { GatewayError } from '../model/errors.ts';
 import { noteSigner, type NoteSigner } from './note.ts';
@@ -36,13 +36,17 @@ async function keyFile(path: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(path, error);
   }
+  // Whole and on the disk before it has its name: a process that makes one at the same moment finds this one, or this one finds that.
+  const draft = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const { privateKey } = generateKeyPairSync('ed25519');
-    await writeFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
+    await writeFile(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx', flush: true });
+    await link(draft, path);
   } catch (error) {
-    // Another process made it at the same moment: then it is read.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
+  } finally {
+    await rm(draft, { force: true });
   }
   return readFile(path, 'utf8');
 }

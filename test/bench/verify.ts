@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Head } from '../../src/audit/chain.ts';
 import { openCheckpointBook } from '../../src/audit/checkpoint-book.ts';
 import { exportAudit } from '../../src/audit/export.ts';
 import { noteSigner, parseVerifier } from '../../src/audit/note.ts';
@@ -40,7 +41,7 @@ export async function benchVerify(count = Number(process.env['CASTELLAN_BENCH_RE
     const db = await openDb(options);
     const parts = 10;
     const appended: Cost[] = [];
-    const heads = new Map();
+    const heads = new Map<string, Head>();
     for (let part = 0; part < parts; part++)
       appended.push(await measured(count / parts, () => append(db, heads, (count / parts) * part, count / parts)));
     // Several tenths of the log each: were there anything that grows with it, the last would be slower than the first.
@@ -73,7 +74,7 @@ export async function benchVerify(count = Number(process.env['CASTELLAN_BENCH_RE
   }
 }
 
-async function append(db: Db, heads: Map<string, never>, from: number, count: number): Promise<void> {
+async function append(db: Db, heads: Map<string, Head>, from: number, count: number): Promise<void> {
   for (let at = from; at < from + count; at += group) {
     const texts = Array.from({ length: Math.min(group, from + count - at) }, (_, index) => {
       const number = at + index;
@@ -85,7 +86,7 @@ async function append(db: Db, heads: Map<string, never>, from: number, count: nu
       texts.map((text) => ({ text, again: false })),
       heads,
     );
-    for (const [name, head] of written.heads) heads.set(name, head as never);
+    for (const [name, head] of written.heads) heads.set(name, head);
   }
 }
 
