@@ -23,7 +23,11 @@ const tenant = 'default';
 function recordOf(index: number): AuditRecord {
   const call = index >> 1;
   const at = new Date(startMs + Math.floor((index / total) * days * dayMs)).toISOString();
-  if (index % 2 === 1) return finished(call, { at, call: `call_${call}` });
+  if (index % 2 === 1) {
+    // As the gateway writes it: who and what are in the decided record.
+    const { who: _who, what: _what, ...rest } = finished(call, { at, call: `call_${call}` });
+    return rest;
+  }
   const record = decided(call);
   const skewed = (count: number): number => Math.floor(count * (((call * 2_654_435_761) % 4_294_967_296) / 4_294_967_296) ** 2);
   const isRare = call % 50_021 === 7;

@@ -62,6 +62,31 @@ describe('real receivers', { skip: withoutGo, timeout: 600_000 }, () => {
     }
   });
 
+  it("the OpenTelemetry Collector's receiver takes traces, metrics and the log", async () => {
+    const port = await freePort();
+    const program = startProgram(receiverPath, [`127.0.0.1:${port}`]);
+    await program.line((line) => line === `127.0.0.1:${port}`);
+    const upstream = await startRecordingUpstream();
+    const fixture = await startGatewayFixture({
+      upstreams: `  files: { http: { url: "${upstream.url}" } }`,
+      logLevel: 'info',
+      extra: `telemetry: { otlp: { endpoint: "http://127.0.0.1:${port}", logs: true, metrics_interval_ms: 1000 } }`,
+    });
+    try {
+      const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+      await agent.call('echo', { text: 'hello' });
+      const span = await program.line((line) => line.startsWith('{"resourceSpans"') && line.includes('"tools/call echo"'));
+      for (const stage of ['authenticate', 'decide', 'record-decision']) assert.ok(span.includes(`"name":"${stage}"`), stage);
+      const metrics = await program.line((line) => line.startsWith('{"resourceMetrics"') && line.includes('castellan_call_seconds'));
+      assert.match(metrics, /"name":"castellan_call_seconds"[^}]*"unit":"s","histogram":/);
+      await program.line((line) => line.startsWith('{"resourceLogs"') && line.includes('gateway.started'));
+    } finally {
+      await fixture.close();
+      await upstream.close();
+      await program.stop();
+    }
+  });
+
   it('an S3-compatible store has every record in objects named by time and number', async () => {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;

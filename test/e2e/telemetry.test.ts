@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startHttpReceiver, type HttpReceiver } from '../sinks/receivers.ts';
+import { envelope, mirrored } from './modern/modern-agent.ts';
+import { startModernServer } from '../support/modern-server.ts';
 import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
 import { startRecordingUpstream } from '../support/recording-upstream.ts';
 
@@ -113,5 +115,47 @@ test('without telemetry nothing of it is loaded, and upstreams are told nothing'
   } finally {
     await fixture.close();
     await upstream.close();
+  }
+});
+
+test('the era without sessions carries the trace in header and body, from agent to upstream', async () => {
+  const [receiver, modern] = await Promise.all([startHttpReceiver(), startModernServer()]);
+  receiver.answer = () => ({ status: 200, headers: { 'content-type': 'application/json' }, body: '{}' });
+  const fixture = await startGatewayFixture({
+    upstreams: `  modern: { http: { url: "${modern.url}" } }`,
+    extra: `telemetry: { otlp: { endpoint: "http://127.0.0.1:${receiver.port}", metrics: false } }`,
+  });
+  try {
+    const params = { name: 'echo', arguments: { text: 'hello' } };
+    const response = await fetch(fixture.endpoint(), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${await fixture.token()}`,
+        ...mirrored('tools/call', params),
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { ...params, _meta: envelope({}, { traceparent: parent, tracestate: 'rojo=1' }) },
+      }),
+    });
+    assert.equal(response.status, 200, await response.text());
+    const sent = modern.requests.find(({ body }) => body.includes('"tools/call"'));
+    const meta = (JSON.parse(sent?.body ?? '') as { params: { _meta: Record<string, string> } }).params._meta;
+    await until('the spans', () => spansOf(receiver).some(({ kind, name }) => kind === 3 && name === 'tools/call echo'));
+    const send = spansOf(receiver).find(({ kind, name }) => kind === 3 && name === 'tools/call echo')!;
+    assert.equal(send.traceId, traceId);
+    assert.equal(sent?.headers['traceparent'], `00-${traceId}-${send.spanId}-01`);
+    assert.deepEqual([meta['traceparent'], meta['tracestate']], [`00-${traceId}-${send.spanId}-01`, 'rojo=1']);
+    const root = spansOf(receiver).find(({ spanId }) => spanId === send.parentSpanId);
+    assert.equal(root?.parentSpanId, '00f067aa0ba902b7');
+    const records = await fixture.records();
+    assert.equal(records.find(({ record }) => record.what?.method === 'tools/call')?.record.trace, traceId);
+  } finally {
+    await fixture.close();
+    await Promise.all([receiver.stop(), modern.close()]);
   }
 });
