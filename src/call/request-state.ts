@@ -33,7 +33,8 @@ interface Envelope {
   readonly waiting: Waiting;
 }
 
-/** Unspent states at most; beyond that the oldest can no longer be used. An unspent one costs about 150 bytes. */
+/** Unspent states at most, of one identity and of all; beyond that the oldest can no longer be used. An unspent one costs about 150 bytes. */
+const maxOfIdentity = 256;
 const maxUnspent = 20_000;
 const maxLength = 256 * 1024;
 
@@ -44,7 +45,9 @@ const maxLength = 256 * 1024;
  */
 export class RequestStates {
   readonly #key = randomBytes(32);
-  readonly #unspent = new Map<string, number>();
+  /** Expiry by nonce, by identity: one that asks without end spends its own room. */
+  readonly #unspent = new Map<string, Map<string, number>>();
+  #size = 0;
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -55,7 +58,7 @@ export class RequestStates {
   seal(binding: StateBinding, waiting: Waiting, lifeMs: number): string {
     const nonce = randomBytes(16).toString('base64url');
     const expiresAtMs = this.#now() + lifeMs;
-    this.#remember(nonce, expiresAtMs);
+    this.#remember(binding.identity, nonce, expiresAtMs);
     const iv = randomBytes(12);
     const cipher = createCipheriv('aes-256-gcm', this.#key, iv).setAAD(boundTo(binding));
     const body = Buffer.concat([cipher.update(JSON.stringify({ nonce, expiresAtMs, waiting } satisfies Envelope), 'utf8'), cipher.final()]);
@@ -68,13 +71,14 @@ export class RequestStates {
   /** Opens a state without spending it. @throws GatewayError `state.invalid`, for whatever reason: which one is nobody's business */
   open(binding: StateBinding, text: string): { readonly nonce: string; readonly waiting: Waiting } {
     const envelope = this.#decrypt(binding, text);
-    if (envelope === undefined || envelope.expiresAtMs <= this.#now() || !this.#unspent.has(envelope.nonce)) throw invalid();
+    if (envelope === undefined || envelope.expiresAtMs <= this.#now() || this.#unspent.get(binding.identity)?.has(envelope.nonce) !== true)
+      throw invalid();
     return envelope;
   }
 
   /** Spends a state: of several that come with the same one, one goes on. @throws GatewayError `state.invalid` */
-  spend(nonce: string): void {
-    if (!this.#unspent.delete(nonce)) throw invalid();
+  spend({ identity }: StateBinding, nonce: string): void {
+    if (!this.#forget(identity, nonce)) throw invalid();
   }
 
   #decrypt(binding: StateBinding, text: string): Envelope | undefined {
@@ -92,13 +96,30 @@ export class RequestStates {
     }
   }
 
-  #remember(nonce: string, expiresAtMs: number): void {
+  #remember(identity: string, nonce: string, expiresAtMs: number): void {
     const nowMs = this.#now();
-    for (const [old, oldExpiresAtMs] of this.#unspent) {
-      if (oldExpiresAtMs > nowMs && this.#unspent.size < maxUnspent) break;
-      this.#unspent.delete(old);
+    const own = this.#unspent.get(identity) ?? new Map<string, number>();
+    for (const [old, oldExpiresAtMs] of own) {
+      if (oldExpiresAtMs > nowMs && own.size < maxOfIdentity) break;
+      this.#forget(identity, old);
     }
-    this.#unspent.set(nonce, expiresAtMs);
+    own.set(nonce, expiresAtMs);
+    this.#unspent.delete(identity);
+    this.#unspent.set(identity, own);
+    this.#size++;
+    // Whoever asked least lately goes first.
+    for (const [other, theirs] of this.#unspent) {
+      if (this.#size <= maxUnspent) break;
+      for (const old of [...theirs.keys()]) this.#forget(other, old);
+    }
+  }
+
+  #forget(identity: string, nonce: string): boolean {
+    const own = this.#unspent.get(identity);
+    if (own?.delete(nonce) !== true) return false;
+    this.#size--;
+    if (own.size === 0) this.#unspent.delete(identity);
+    return true;
   }
 }
 

@@ -64,7 +64,7 @@ export class Rounds {
   begin(resolved: Resolved, retry: Retry, logLevel: LogLevel | undefined): Round {
     const opened = retry.state === undefined ? undefined : this.#states.open(bindingOf(resolved), retry.state);
     if (opened?.waiting.kind === 'parked' && !this.#parked.has(opened.waiting.id)) {
-      this.#states.spend(opened.nonce);
+      this.#states.spend(bindingOf(resolved), opened.nonce);
       throw new GatewayError('state.invalid', 'the call that `requestState` belongs to has ended; repeat the call without it');
     }
     return { send: (judged, channel, signal) => this.#send({ resolved, judged, channel, signal, retry, logLevel }, opened) };
@@ -72,7 +72,7 @@ export class Rounds {
 
   async #send(turn: RoundTurn, opened: { readonly nonce: string; readonly waiting: Waiting } | undefined): Promise<RoundEnd> {
     if (opened === undefined) return this.#fresh(turn, undefined, maxOwnRounds);
-    this.#states.spend(opened.nonce);
+    this.#states.spend(bindingOf(turn.resolved), opened.nonce);
     const { waiting } = opened;
     return waiting.kind === 'parked' ? this.#resume(turn, waiting.id) : this.#answerUpstream(turn, waiting, 0);
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { metaKey } from '../../../src/call/modern-meta.ts';
 import { answer, frame, stream, textResult, type Scene } from '../../support/recording-upstream.ts';
@@ -112,6 +113,57 @@ describe('what comes before the answer', { concurrency: false }, () => {
     assert.equal((await agent.call('echo', { text: 'next' })).json.result.content[0].text, '{"text":"next"}');
     assert.equal(cancelled().filter((id) => id === request.message.id).length, 1);
   });
+});
+
+test('a client that reads slowly is cut off at the cap, which cancels its call, and nobody else feels it', async () => {
+  const { hostname, port, pathname } = new URL(agent.raw.url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.on('error', () => undefined);
+  const { headers, body } = agent.request('tools/call', { name: 'echo', arguments: {} }, { meta: { progressToken: 'p' } });
+  const held = new Promise<Scene>((resolve) => rig.upstream.once('tools/call', resolve));
+  const lines = [
+    `POST ${pathname} HTTP/1.1`,
+    `host: ${hostname}:${port}`,
+    `authorization: Bearer ${agent.raw.token ?? ''}`,
+    'content-type: application/json',
+    'accept: application/json, text/event-stream',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`),
+    `content-length: ${String(Buffer.byteLength(body))}`,
+  ];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.pause();
+  const scene = await held;
+  stream(scene.response);
+  const { progressToken } = scene.request.message.params._meta;
+  for (let at = 0; at < 200; at++) {
+    const params = { progressToken, progress: at, message: 'x'.repeat(60_000) };
+    scene.response.write(frame({ jsonrpc: '2.0', method: 'notifications/progress', params }));
+    if (at % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const cancelled = (): boolean =>
+    rig.upstream.calls('notifications/cancelled').some(({ message }) => message.params.requestId === scene.request.message.id);
+  await until(cancelled, 'the cancellation');
+  let received = 0;
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('data', (data: Buffer) => (received += data.length));
+  socket.resume();
+  await closed;
+  assert.ok(received > 0 && received < 200 * 60_000, String(received));
+  assert.equal((await agent.call('echo', { text: 'next' })).status, 200);
+  scene.response.end();
+});
+
+test('a call that is silent for 15 s gets a stream that is kept alive, and its answer on that', { timeout: 60_000 }, async () => {
+  const held = new Promise<Scene>((resolve) => rig.upstream.once('tools/call', resolve));
+  const waiting = ModernStream.post(agent, 'tools/call', { name: 'echo', arguments: {} });
+  const scene = await held;
+  const silent = await waiting;
+  assert.equal(silent.response.headers.get('content-type'), 'text/event-stream');
+  await until(() => silent.text.includes(': keep-alive'), 'a comment', 20_000);
+  assert.deepEqual(silent.messages, []);
+  answer(scene.response, scene.request.message.id, { content: [{ type: 'text', text: 'at last' }] });
+  await until(() => silent.ended);
+  assert.equal(silent.messages.at(0)?.result.content[0].text, 'at last');
 });
 
 test('200 clients that all use id 0 get each its own answer, beside 50 sessions that use it too', async () => {
