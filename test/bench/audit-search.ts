@@ -1,4 +1,4 @@
-// How long searches of a long audit log take, and whether appending stays as quick. Prints JSON lines. `node test/bench/audit-search.ts [records]`
+// How long searches of a long audit log take, and whether appending stays as quick. Prints JSON lines. `node test/bench/audit-search.ts [records] [store]`
 // (default 200000), on SQLite, and with CASTELLAN_TEST_PG on that server too, in a database of its own that is dropped again.
 import { rmSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { decided, finished } from '../audit/records.ts';
 import { engines } from '../contract/engines.ts';
 
 const total = Number(process.argv[2] ?? 200_000);
+const only = process.argv[3];
 const groupRecords = 512;
 const days = 30;
 const dayMs = 86_400_000;
@@ -128,16 +129,18 @@ async function run(db: Db, name: string): Promise<void> {
   }
 }
 
-const folder = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'castellan-bench-'));
-const db = await openDb({ kind: 'sqlite', path: join(folder, 'audit.db'), thread: 'calling', durability: 'relaxed' });
-try {
-  await run(db, 'sqlite');
-} finally {
-  await db.close();
-  rmSync(folder, { recursive: true, force: true });
+if (only !== 'postgres') {
+  const folder = mkdtempSync(join(tmpdir(), 'castellan-bench-'));
+  const db = await openDb({ kind: 'sqlite', path: join(folder, 'audit.db'), thread: 'calling', durability: 'relaxed' });
+  try {
+    await run(db, 'sqlite');
+  } finally {
+    await db.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 const postgres = engines.find(({ name }) => name === 'postgres');
-if (process.env['CASTELLAN_TEST_PG'] !== undefined && postgres !== undefined) {
+if (only !== 'sqlite' && process.env['CASTELLAN_TEST_PG'] !== undefined && postgres !== undefined) {
   const fresh = await postgres.fresh();
   const opened = await fresh.open();
   try {
