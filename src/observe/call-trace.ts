@@ -50,6 +50,7 @@ export class CallTrace implements TraceScope {
   #traceId: string;
   #sampled: boolean;
   #error: string | undefined;
+  #call: string | undefined;
   tracestate: string | undefined;
 
   /** @param ratio the share of traces without a parent that is kept, 0 to 1 */
@@ -98,6 +99,8 @@ export class CallTrace implements TraceScope {
   /** What the audit log is told of this call. */
   record({ kind, call, session, what, decision, outcome, event }: AuditRecord): void {
     if (!this.#sampled) return;
+    // What an upstream asks in the middle of this call is recorded as calls of its own.
+    if (call !== undefined && call !== (this.#call ??= call)) return;
     if (what !== undefined) {
       this.#set('mcp.method.name', what.method);
       this.#set('castellan.endpoint', what.endpoint);

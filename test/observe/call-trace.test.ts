@@ -41,6 +41,7 @@ test('spans are a tree under the agent’s, with what was decided and nothing of
   trace.stage('decide', 0.1);
   trace.record(decided(0));
   trace.stage('send', 1);
+  trace.record(decided(5, { what: { ...decided(5).what!, method: 'sampling/createMessage', phase: 'message' } }));
   trace.record(finished(0, { outcome: { status: 'upstream_error', error_code: 'upstream.timeout', bytes: 0, total_ms: 1 } }));
   const [root, decide, send] = trace.finish(200);
   assert.equal(root?.name, 'tools/call read_file');
