@@ -34,7 +34,7 @@ export function leastGrants({ usages, groups: members }: Pick<Observed, 'usages'
     const { chosen, alone } = cover(usage, members);
     for (const group of chosen) grant(groups, group, usage);
     for (const { issuer, subject } of alone) {
-      const draft = subjects.get(issuer) ?? new Map();
+      const draft: Draft = subjects.get(issuer) ?? new Map<string, never>();
       subjects.set(issuer, draft);
       grant(draft, subject, usage);
     }
