@@ -45,6 +45,7 @@ describe('a configuration that is right', () => {
       api_keys: { enabled: true, default_lifetime_days: 90, max_lifetime_days: 365 },
       upstreams: {},
       endpoints: {},
+      lockfile: join(folder, 'castellan.lock.json'),
       policy: {
         path: join(folder, 'policies'),
         tests: join(folder, 'policy-tests'),

@@ -136,7 +136,8 @@ describe('a pin of the lockfile', () => {
             : (change(locked, place, (old) =>
                 how === 'remove' ? undefined : canonical(old) === canonical(value) ? 'other' : value,
               ) as JsonObject);
-        fc.pre(canonical(live) !== canonical(locked));
+        // The catalogue's reader leaves out what has no name.
+        fc.pre(canonical(live) !== canonical(locked) && typeof live['name'] === 'string');
         const state = await pinned(locked, live);
         assert.equal(state.pinned, false);
         assert.match(state.quarantined ?? '', /lockfile/);

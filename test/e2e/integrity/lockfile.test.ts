@@ -55,6 +55,7 @@ describe('a gateway with a lockfile', () => {
     fixture = await startGatewayFixture({
       upstreams: `  one: { http: { url: "${upstream.url}" }, pinning: lockfile, labels: [read] }`,
       policy: byPin,
+      policySettings: 'run_tests: false, deadline_ms: 2000',
       start: lockThenStart(),
     });
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
@@ -157,7 +158,10 @@ describe('a call on its way while its tool changes', () => {
   let agent: RawAgent;
   before(async () => {
     upstream = await startRecordingUpstream();
-    fixture = await startGatewayFixture({ upstreams: `  one: { http: { url: "${upstream.url}" } }` });
+    fixture = await startGatewayFixture({
+      upstreams: `  one: { http: { url: "${upstream.url}" } }`,
+      policySettings: 'run_tests: false, deadline_ms: 2000',
+    });
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
     await until(() => upstream.streams > 0);
   });

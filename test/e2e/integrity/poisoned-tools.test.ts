@@ -41,6 +41,7 @@ describe('a malicious server behind the shipped policy', () => {
       upstreams: `  everything: { http: { url: "${evil.url}" } }\n  memory: { http: { url: "${memory.url}" } }`,
       endpoints: '  main: { upstreams: [{ name: everything }, { name: memory }] }',
       policy: { folder: shipped },
+      policySettings: 'run_tests: false, deadline_ms: 2000',
     });
     agent = new RawAgent(fixture.endpoint(), await fixture.token());
   });
