@@ -31,7 +31,8 @@ export function openSinks(config: Config, observation: Observation): RunningSink
     store: store.kind === 'sqlite' ? { ...store, thread: 'calling' } : { ...store, maxConnections: 2 },
     sinks: config.audit.sinks.map(sinkOptions),
     inputKeys: config.audit.sinks.some(({ opa }) => opa?.include_input === true) ? readInputKeys(config) : undefined,
-    holder: randomUUID(),
+    // An embedded database has one gateway: after a crash the next one goes on at once. Replicas tell each other apart.
+    holder: store.kind === 'sqlite' ? 'embedded' : randomUUID(),
     version,
   };
   const { log } = observation;

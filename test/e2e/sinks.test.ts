@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { decisionLogProblems } from '../sinks/decision-log-checker.ts';
 import { startHttpReceiver, startSyslogReceiver, type HttpReceiver } from '../sinks/receivers.ts';
+import { startGatewayProcess, type GatewayProcess } from './policy/gateway-process.ts';
 import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
 import { startRecordingUpstream } from '../support/recording-upstream.ts';
 
@@ -109,6 +110,50 @@ test('an OPA collector gets the inputs of decisions where that is wanted', async
     await until('the decision', () => events().some(({ path, input }) => path === 'gateway/call' && input?.tool?.name === 'echo'));
     assert.deepEqual(events().find(({ input }) => input?.tool?.name === 'echo')?.input?.arguments, { text: 'an argument' });
     assert.deepEqual(events().flatMap(decisionLogProblems), []);
+  } finally {
+    await fixture.close();
+    await Promise.all([receiver.stop(), upstream.close()]);
+  }
+});
+
+test('a gateway that is killed goes on where its receivers were', async () => {
+  const [receiver, upstream] = await Promise.all([startHttpReceiver(), startRecordingUpstream()]);
+  let gateway: GatewayProcess | undefined;
+  const fixture = await startGatewayFixture({
+    upstreams: `  files: { http: { url: "${upstream.url}" } }`,
+    extra: `audit: { sinks: [{ name: collector, gather_ms: 0, batch_records: 20, otlp: { url: "http://127.0.0.1:${receiver.port}" } }] }`,
+    start: async ({ configPath }) => (gateway = await startGatewayProcess(configPath)),
+  });
+  const taken = (): Set<number> =>
+    new Set(
+      receiver.taken.flatMap(({ text }) =>
+        [...text.matchAll(/"castellan\.audit\.seq","value":\{"intValue":"(\d+)"/g)].map(([, seq]) => Number(seq)),
+      ),
+    );
+  try {
+    for (let round = 0; round < 3; round++) {
+      const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+      let isOver = false;
+      const load = Promise.all(
+        Array.from({ length: 4 }, async () => {
+          while (!isOver) await agent.request('ping').catch(() => (isOver = true));
+        }),
+      );
+      const before = taken().size;
+      await until('some records', () => taken().size > before + 20);
+      gateway?.child.kill('SIGKILL');
+      await gateway?.ended;
+      isOver = true;
+      await load;
+      await fixture.restart();
+    }
+    const records = await fixture.records();
+    const last = records.at(-1)?.seq ?? 0;
+    await until('every record', () => taken().size >= last);
+    assert.deepEqual(
+      [...taken()].sort((left, right) => left - right).slice(0, last),
+      Array.from({ length: last }, (_, index) => index + 1),
+    );
   } finally {
     await fixture.close();
     await Promise.all([receiver.stop(), upstream.close()]);
