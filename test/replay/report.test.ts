@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { replayCommand } from '../../src/cli/replay.ts';
 import { Grouping, type Difference } from '../../src/replay/groups.ts';
 import { replayHtml } from '../../src/replay/report-html.ts';
 import { commentMark, replayMarkdown } from '../../src/replay/report-markdown.ts';
@@ -8,6 +11,7 @@ import { replayText } from '../../src/replay/report-text.ts';
 import type { ReplayReport } from '../../src/replay/report.ts';
 import { kinds, type Kind, type Verdict } from '../../src/replay/verdict.ts';
 import { visible } from '../../src/cli/output.ts';
+import { root } from './releases.ts';
 
 const allow: Verdict = { effect: 'allow', rules: ['access/tool_grant'], redactions: [], limits: [], labels: [] };
 const deny: Verdict = { ...allow, effect: 'deny', rules: ['new/rule'] };
@@ -155,6 +159,20 @@ describe('the text', () => {
   test('says so when nothing differs', () => {
     assert.match(replayText(reportOf([]), table, visible), /^no difference in 990 replayed decisions, as recorded\n/);
   });
+});
+
+test('the workflows find the comment again by its mark, and give bounds that there are', async () => {
+  for (const path of ['.github/workflows/policy.yml', 'src/workshop/starter/workflow.yml']) {
+    const workflow = await readFile(join(root, path), 'utf8');
+    assert.ok(workflow.includes(`startswith("${commentMark}")`), path);
+    const flags = Array.from(workflow.matchAll(/ (--[a-z-]+) (?:"?[$/0-9])/g), ([, flag]) => flag);
+    const known = new Set(replayCommand({} as never).options.map(({ long }) => long));
+    for (const flag of flags.filter(
+      (one) => one?.startsWith('--max-') || ['--markdown', '--html', '--from', '--against'].includes(one ?? ''),
+    ))
+      assert.ok(known.has(flag), `${path}: ${flag ?? ''}`);
+    assert.ok(flags.includes('--max-newly-denied'), path);
+  }
 });
 
 describe('groups', () => {
