@@ -24,10 +24,12 @@ export class OpenQuestions {
     return this.#waiting.delete(reference);
   }
 
-  /** @throws GatewayError `request.invalid` when nothing waits for it */
+  /** @throws GatewayError `request.invalid` when nothing waits for a result */
   answer(reference: string | number, answer: QuestionAnswer): void {
     const key = String(reference);
     const onAnswer = this.#waiting.get(key);
+    // A refusal may come too late: nothing was to be sent for it.
+    if (onAnswer === undefined && answer.error !== undefined) return;
     if (onAnswer === undefined)
       throw new GatewayError('request.invalid', 'no request of the upstream waits for this reply; it was answered or given up');
     this.#waiting.delete(key);

@@ -62,6 +62,23 @@ describe('an upstream of the modern era that misbehaves', () => {
       await bench.upstreams.close();
     }));
 
+  test('one that never ends its answer is left in time, which is all that it is told', () =>
+    withServer(modern, async (server) => {
+      const bench = await rig([options('up', server.url)]);
+      for (const script of [misbehaviours.hang, misbehaviours.drip]) {
+        let isLeft = false;
+        server.once('tools/call', (scene) => {
+          scene.socket.on('close', () => (isLeft = true));
+          script(scene);
+        });
+        const call = bench.call('up', bench.owner('one'), 'tools/call', { name: 'echo', arguments: {} }, { timeoutMs: 150 });
+        await assert.rejects(call, coded('upstream.timeout', true));
+        await until(() => isLeft);
+      }
+      assert.ok(server.requests.every(({ message }) => message.method !== 'notifications/cancelled'));
+      await bench.upstreams.close();
+    }));
+
   test('frames may be split anywhere; late and second answers, foreign progress and requests are dropped', () =>
     withServer(modern, async (server) => {
       const bench = await rig([options('up', server.url)]);
