@@ -6,14 +6,15 @@ import { newId } from '../model/ids.ts';
 import type { Target, ToolFacts } from '../model/input.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { callToolName, findToolName } from '../model/own-tools.ts';
-import { assertRpcKeys, foldName } from '../model/rpc-keys.ts';
+import { assertRpcKeys } from '../model/rpc-keys.ts';
 import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { member, type Arrival, type Call, type Snapshot } from './call.ts';
+import { lookAlike } from './look-alike-arguments.ts';
 import { kindOf } from './methods.ts';
 import { checkParamHeaders } from './param-headers.ts';
 import type { inspect } from './inspect.ts';
 import { calledTool } from './search-tools.ts';
-import { taskTerms } from './task-state.ts';
+import { assertTakesTasks, knowsTasks, taskTerms } from './task-terms.ts';
 import type { Session } from './session.ts';
 
 /** A call with the way it will take once it is allowed. */
@@ -137,48 +138,12 @@ function resolveTool(arriving: Arriving): Resolved {
   return { call, upstream: tool.upstream, outgoing: (subject) => ({ name: tool.name, arguments: subject, ...meta }) };
 }
 
-/** Tasks that agents ask for are in one revision only; in 2026-07-28 it is the server that makes them. */
-function knowsTasks(session: Session): boolean {
-  return session.protocolVersion >= '2025-11-25' && !session.isStateless;
-}
-
-/** @throws GatewayError `rpc.method_unknown`, as MCP 2025-11-25 asks for where a tool is not called as a task */
-function assertTakesTasks(tool: ExposedTool, endpoint: EndpointView): void {
-  const execution = tool.definition['execution'];
-  const support = isJsonObject(execution) ? execution['taskSupport'] : undefined;
-  const takes = (support === 'optional' || support === 'required') && endpoint.taskUpstreams.includes(tool.upstream);
-  if (!takes) throw new GatewayError('rpc.method_unknown', `\`${tool.exposedName}\` cannot be called as a task; call it without \`task\``);
-}
-
 /** The gateway's own tool: no upstream has it. */
 function resolveFindTool(arriving: Arriving): Resolved {
   const given = member(arriving.params, 'arguments') ?? {};
   if (!isJsonObject(given)) throw new GatewayError('rpc.params', '`params.arguments` must be an object');
   const call = makeCall(arriving, { kind: 'tool', server: null, name: findToolName }, given);
   return { call, upstream: null, outgoing: () => undefined };
-}
-
-/** Names of the arguments that a tool's schema declares, and what a lenient upstream may take for them; kept as long as the catalogue's entry. */
-const declaredKept = new WeakMap<ExposedTool, { readonly names: ReadonlySet<string>; readonly folded: ReadonlySet<string> }>();
-
-/**
- * The argument whose name an upstream that does not look at case may take for one that policy judged under its own name (`Path` beside
- * `path`), if there is one. Only names that the schema does not declare are looked at.
- */
-function lookAlike(given: JsonObject, tool: ExposedTool): string | undefined {
-  let declared = declaredKept.get(tool);
-  if (declared === undefined) {
-    const schema = tool.definition['inputSchema'];
-    const properties = isJsonObject(schema) ? member(schema, 'properties') : undefined;
-    const names = isJsonObject(properties) ? Object.keys(properties) : [];
-    declared = { names: new Set(names), folded: new Set(names.map(foldName)) };
-    declaredKept.set(tool, declared);
-  }
-  const { names, folded } = declared;
-  const keys = Object.keys(given);
-  const unknown = keys.filter((key) => !names.has(key));
-  // A fixed argument of a variant is not declared either: so each is compared with the others too.
-  return unknown.find((key) => folded.has(foldName(key)) || keys.some((other) => other !== key && foldName(other) === foldName(key)));
 }
 
 interface Located {

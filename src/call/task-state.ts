@@ -1,6 +1,4 @@
-import { GatewayError } from '../model/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
-import { member } from './call.ts';
 import type { Task } from './task-book.ts';
 
 /** The extension of 2026-07-28 by which tasks are offered. */
@@ -56,14 +54,4 @@ export function toAgent(
   const state = { ...plainState(own, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
   task.seen = state;
   return { params: state };
-}
-
-/** How an agent of a session asks for a task: how long it wants it kept. @throws GatewayError `rpc.params` */
-export function taskTerms(value: Json): JsonObject {
-  if (!isJsonObject(value)) throw new GatewayError('rpc.params', '`params.task` must be an object');
-  const ttl = member(value, 'ttl');
-  const wrong = Object.keys(value).find((key) => key !== 'ttl');
-  if (wrong !== undefined || (ttl !== undefined && (typeof ttl !== 'number' || !Number.isFinite(ttl) || ttl < 0)))
-    throw new GatewayError('rpc.params', '`params.task` may have `ttl`, in milliseconds, and nothing else');
-  return ttl === undefined ? {} : { ttl };
 }

@@ -1,7 +1,8 @@
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import type { JsonObject } from '../model/json.ts';
 import { callToolName, findToolName } from '../model/own-tools.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
+import { canTake, mergeCapabilities, takesTasks } from './endpoint-capabilities.ts';
 import { exposeNames, type Candidate } from './exposed-names.ts';
 import { exposeTool, restrictionProblem, restrictTool, type ExposedTool } from './exposed-tool.ts';
 import { uriTemplateTest } from './uri-template.ts';
@@ -207,49 +208,6 @@ function joinByKey(
 function textAt(definition: JsonObject, key: string): string {
   const value = definition[key];
   return typeof value === 'string' ? value : '';
-}
-
-/** Which capability a method needs, by its first part. */
-const capabilityOf: Readonly<Record<string, string>> = {
-  tools: 'tools',
-  resources: 'resources',
-  prompts: 'prompts',
-  completion: 'completions',
-  logging: 'logging',
-  tasks: 'tasks',
-};
-
-function canTake(entry: CatalogueEntry, method: string): boolean {
-  const capability = capabilityOf[method.split('/')[0] ?? ''];
-  return capability === undefined || entry.handshake.capabilities[capability] !== undefined;
-}
-
-/** @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks#capabilities */
-function takesTasks({ handshake }: CatalogueEntry): boolean {
-  const at = (value: Json | undefined, key: string): Json | undefined => (isJsonObject(value) ? value[key] : undefined);
-  return at(at(at(handshake.capabilities['tasks'], 'requests'), 'tools'), 'call') !== undefined;
-}
-
-/** Extensions of 2026-07-28 that the gateway carries through. */
-const tasksExtension = 'io.modelcontextprotocol/tasks';
-
-function hasTasksExtension({ handshake }: CatalogueEntry): boolean {
-  const { extensions } = handshake.capabilities;
-  return isJsonObject(extensions) && extensions[tasksExtension] !== undefined;
-}
-
-function mergeCapabilities(entries: readonly CatalogueEntry[], hasTools: boolean): JsonObject {
-  const has = (name: string): boolean => entries.some((entry) => entry.handshake.capabilities[name] !== undefined);
-  const subscribes = entries.some((entry) => (entry.handshake.capabilities['resources'] as JsonObject | undefined)?.['subscribe'] === true);
-  const merged: Record<string, Json> = {};
-  if (hasTools || has('tools')) merged['tools'] = { listChanged: true };
-  if (has('resources')) merged['resources'] = { listChanged: true, ...(subscribes ? { subscribe: true } : {}) };
-  if (has('prompts')) merged['prompts'] = { listChanged: true };
-  if (has('logging')) merged['logging'] = {};
-  if (has('completions')) merged['completions'] = {};
-  if (entries.some(takesTasks)) merged['tasks'] = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
-  if (entries.some(hasTasksExtension)) merged['extensions'] = { [tasksExtension]: {} };
-  return merged;
 }
 
 function joinInstructions(entries: readonly CatalogueEntry[]): string | undefined {
