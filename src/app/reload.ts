@@ -47,13 +47,14 @@ export class Reloader {
   }
 
   async #run(): Promise<unknown> {
-    const { observation, releases } = this.#rooms;
+    const { observation, releases, audit, tenant } = this.#rooms;
     try {
       await this.#apply();
       this.#problem = undefined;
     } catch (error) {
       this.#problem = asGatewayError(error).message;
       observation.configRefused();
+      audit.hand(systemRecord(tenant, 'config.refused', this.#problem));
       observation.log.error('config.refused', { error });
     }
     const release = await releases.reload();

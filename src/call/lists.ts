@@ -81,7 +81,7 @@ export async function visibleItems(
   const answered = await parts.lists.get({ plans: parts.plans, call: listing, parts: inputParts, input, ask });
   const { visible } = answered;
   const decision = isObserved(parts, call.session.endpoint) ? unenforced(answered.decision) : answered.decision;
-  await makeDurable(parts, decidedRecord(call, decision, parts.now()), input);
+  await makeDurable(parts, decidedRecord({ ...call, phase: 'list' }, decision, parts.now()), input);
   parts.observer.decided(call.method, decision.effect, 'gateway', decision.tookMs);
   if (decision.enforced === false) return { decision: actedOn(decision), shown: items };
   if (decision.effect === 'deny') return { decision, shown: [] };

@@ -55,7 +55,7 @@ export function decidedRecord(call: Call, decision: Decision, atMs: number, appr
     kind: 'decided',
     at: new Date(atMs).toISOString(),
     ...common(call),
-    decision: auditDecision(decision),
+    decision: withCommit(auditDecision(decision), call),
     ...(approval === undefined ? {} : { approval }),
   };
 }
@@ -147,6 +147,11 @@ function common(call: Call): Omit<AuditRecord, 'v' | 'kind' | 'at'> {
     who: who(call.identity),
     what,
   };
+}
+
+function withCommit(decision: AuditDecision, { snapshot }: Call): AuditDecision {
+  const commit = snapshot.release?.commit ?? null;
+  return commit === null ? decision : { ...decision, commit };
 }
 
 function auditDecision(decision: Decision): AuditDecision {

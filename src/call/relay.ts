@@ -137,6 +137,7 @@ async function send(
   const outcome = {
     status: inspected.status,
     upstream_ms: Math.round(upstreamMs * 100) / 100,
+    ...(reply.requestId === undefined ? {} : { upstream_request_id: reply.requestId }),
     ...(inspected.redacted === 0 ? {} : { redacted: inspected.redacted }),
   };
   return {

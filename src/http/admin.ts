@@ -69,8 +69,9 @@ const maxBodyBytes = 65_536;
 /** The admin API, mounted at `/admin/v1`: a token of its own audience, roles from groups, each action recorded before it takes effect. */
 export function adminRouter(ports: AdminPorts): Router {
   const router = Router();
+  const known = new Set<string>();
   const on = (method: 'get' | 'post' | 'delete', path: string, roles: readonly AdminRole[], handler: Handler): void => {
-    router[method](path, (request, response) => serve(ports, roles, handler, request, response));
+    router[method](path, (request, response) => serve(ports, roles, handler, known, request, response));
   };
 
   on('get', '/status', ['approver', 'auditor', 'operator'], () => ports.status());
@@ -179,6 +180,7 @@ async function serve(
   ports: AdminPorts,
   roles: readonly AdminRole[],
   handler: Handler,
+  known: Set<string>,
   request: Request,
   response: Response,
 ): Promise<void> {
@@ -190,6 +192,7 @@ async function serve(
         `this needs the role ${roles.map((role) => `\`${role}\``).join(' or ')}; ask whoever assigns groups`,
       );
     }
+    noteSignIn(ports, who, request, known);
     const body = request.method === 'POST' ? await bodyOf(ports, request) : {};
     const answer = await handler({ who, tenant: who.identity.tenant, request, body });
     if (answer instanceof Streamed) await answer.send(response);
@@ -205,6 +208,20 @@ async function serve(
   }
 }
 
+/** Tokens are known by whom and when they were issued for; more than this are forgotten, and recorded again. */
+const maxKnown = 10_000;
+
+/** Hands over the record of a token's first use here: who signed in, with which roles. Looking must go on while nothing can be recorded. */
+function noteSignIn(ports: AdminPorts, who: Administrator, request: Request, signedIn: Set<string>): void {
+  const { issuer, subject, client, auth, tenant } = who.identity;
+  const key = JSON.stringify([issuer, subject, client, auth.issuedAtMs]);
+  if (signedIn.has(key)) return;
+  const detail = { roles: [...who.roles].sort().join(' '), method: auth.method };
+  ports.audit.hand(adminRecord(ports, { who, tenant, request, body: {} }, 'admin.signed_in', detail));
+  if (signedIn.size >= maxKnown) signedIn.clear();
+  signedIn.add(key);
+}
+
 async function bodyOf(ports: AdminPorts, request: Request): Promise<JsonObject> {
   const bytes = await readBody(request, maxBodyBytes);
   if (bytes.length === 0) return {};
@@ -214,19 +231,22 @@ async function bodyOf(ports: AdminPorts, request: Request): Promise<JsonObject> 
   return value;
 }
 
-/** The record of what somebody is about to do; nothing is done when it cannot be written. */
+/** Records what somebody is about to do; nothing is done when it cannot be written. */
 async function recordAction(ports: AdminPorts, asked: Asked, code: string, detail: Record<string, string>): Promise<void> {
-  const { identity } = asked.who;
-  const record: AuditRecord = {
+  await ports.audit.append(adminRecord(ports, asked, code, detail));
+}
+
+function adminRecord(ports: AdminPorts, { who, tenant, request }: Asked, code: string, detail: Record<string, string>): AuditRecord {
+  const { issuer, subject, client, groups } = who.identity;
+  return {
     v: 1,
     kind: 'admin',
     at: new Date(ports.now()).toISOString(),
-    tenant: asked.tenant,
-    ip: asked.request.socket.remoteAddress ?? '',
-    who: { issuer: identity.issuer, subject: identity.subject, client: identity.client, groups: identity.groups },
+    tenant,
+    ip: request.socket.remoteAddress ?? '',
+    who: { issuer, subject, client, groups },
     event: { code, message: code, detail },
   };
-  await ports.audit.append(record);
 }
 
 function idOf(request: Request): ApprovalId {

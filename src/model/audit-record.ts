@@ -53,6 +53,8 @@ export interface AuditDecision {
   readonly limits?: readonly Limit[];
   readonly labels?: readonly string[];
   readonly release: string;
+  /** Git commit of the release, where its policy is in Git; in `decided` records. */
+  readonly commit?: string;
   /** A commitment to the whole input, which only its salt opens; where inputs are not kept, to what policy read of it. */
   readonly input_digest: string;
   /** Where the input is not kept as it was: changed or dropped by policy's mask, or beyond `audit.inputs.max_bytes`. */
@@ -69,6 +71,8 @@ export interface AuditOutcome {
   readonly bytes: number;
   readonly total_ms: number;
   readonly upstream_ms?: number;
+  /** The JSON-RPC id under which the upstream got it, within its session there. */
+  readonly upstream_request_id?: number;
   /** Places that a redaction changed in what came back. */
   readonly redacted?: number;
 }

@@ -67,8 +67,9 @@ export class Correlator {
   settle(answer: Extract<Incoming, { kind: 'response' }>, bytes: number): boolean {
     const waiting = typeof answer.id === 'number' ? this.#take(answer.id) : undefined;
     if (waiting === undefined) return false;
-    if (answer.error !== undefined) waiting.resolve({ kind: 'error', error: answer.error, bytes });
-    else waiting.resolve({ kind: 'result', result: answer.result ?? {}, bytes });
+    const requestId = Number(answer.id);
+    if (answer.error !== undefined) waiting.resolve({ kind: 'error', error: answer.error, bytes, requestId });
+    else waiting.resolve({ kind: 'result', result: answer.result ?? {}, bytes, requestId });
     return true;
   }
 

@@ -149,8 +149,8 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.#fault('upstream.protocol', 'the answer carries another id than the request', true);
       return;
     }
-    if (message.error !== undefined) this.#settle({ kind: 'error', error: message.error, bytes });
-    else this.#settle({ kind: 'result', result: message.result ?? {}, bytes });
+    if (message.error !== undefined) this.#settle({ kind: 'error', error: message.error, bytes, requestId: this.#id });
+    else this.#settle({ kind: 'result', result: message.result ?? {}, bytes, requestId: this.#id });
   }
 
   /** The upstream refused at the HTTP level, so it did not execute the request. */

@@ -117,8 +117,8 @@ export interface UpstreamSession {
 
 /** The upstream's one answer. `bytes` is the size of the message that carried it. */
 export type UpstreamReply =
-  | { readonly kind: 'result'; readonly result: JsonObject; readonly bytes: number }
-  | { readonly kind: 'error'; readonly error: JsonObject; readonly bytes: number };
+  | { readonly kind: 'result'; readonly result: JsonObject; readonly bytes: number; readonly requestId?: number }
+  | { readonly kind: 'error'; readonly error: JsonObject; readonly bytes: number; readonly requestId?: number };
 
 /** What an upstream sends beside answers. `id` is a reference to reply to, minted here; it is never the upstream's own id. */
 export type UpstreamMessage =

@@ -58,6 +58,24 @@ describe('the inputs of a running gateway', { timeout: 120_000 }, () => {
     assert.ok(JSON.stringify(result?.json['result']).includes('żółć'));
   });
 
+  it('stand beside records that say who, what, how it was decided and how it ended', async () => {
+    const records = (await fixture.records()).map(({ record }) => record);
+    const decided = records.find(({ kind, what }) => kind === 'decided' && what?.method === 'tools/call');
+    const finished = records.find(({ kind, call }) => kind === 'finished' && call === decided?.call);
+    const list = records.find(({ kind, what }) => kind === 'decided' && what?.method === 'tools/list');
+    const signIns = records.filter(({ event }) => event?.code === 'admin.signed_in');
+    assert.equal(list?.what?.phase, 'list');
+    assert.match(String(decided?.what?.arguments_digest), /^hmac-sha256:[0-9a-f]{64}$/);
+    assert.match(String(decided?.decision?.input_digest), /^sha256:[0-9a-f]{64}$/);
+    assert.equal(finished?.outcome?.status, 'ok');
+    assert.ok(Number.isInteger(finished.outcome.upstream_request_id) && finished.outcome.bytes > 0);
+    assert.ok(signIns.length >= 1);
+    assert.deepEqual(
+      [signIns[0]?.who?.subject, signIns[0]?.event?.detail],
+      ['sofia', { method: 'oidc', roles: 'approver auditor operator' }],
+    );
+  });
+
   it('stand nowhere as they are: not in the database, nor in the log beside it', async () => {
     const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
     await agent.call('echo', { text: 'canary-7f3a91' });
