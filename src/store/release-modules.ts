@@ -34,7 +34,8 @@ interface Row {
 
 const compress = promisify(brotliCompress);
 const expand = promisify(brotliDecompress);
-const quality = 5;
+// Measured on a module of 600 kB: 4 ms for a third of it; the best quality takes four times that for a quarter.
+const quality = 2;
 
 /** The modules of a database. */
 export function createReleaseModules(db: Db): ReleaseModules {

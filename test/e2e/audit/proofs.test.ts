@@ -186,6 +186,19 @@ describe('the proofs of a running gateway', { timeout: 180_000 }, () => {
     assert.deepEqual([edited.code, JSON.parse(edited.stdout).kind], [1, 'checkpoint_changed']);
   });
 
+  it('writes exports that verify offline with the public key alone, and not when a word was changed', async () => {
+    const file = join(fixture.folder, 'export.jsonl');
+    const key = join(fixture.folder, 'public-key');
+    writeFileSync(key, `${publicKey}\n`);
+    assert.equal((await cli('export', '--output', file)).code, 0);
+    const good = await offline('verify', file, '--key', key);
+    assert.deepEqual([good.code, JSON.parse(good.stdout).ok, JSON.parse(good.stdout).unsigned], [0, true, 0], good.stdout);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"subject":"alice"', '"subject":"mallory"'));
+    const bad = await offline('verify', file, '--key', key);
+    assert.deepEqual([bad.code, JSON.parse(bad.stdout).kind], [1, 'edited'], bad.stdout);
+    assert.equal((await offline('verify', file)).code, 2);
+  });
+
   it('writes a receipt of a call, which is checked offline with the public key alone', async () => {
     const answer = told(await agent.call('echo', { text: 'to be proved' }));
     await fixture.records();
