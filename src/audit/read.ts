@@ -106,11 +106,40 @@ export function conditionsOf(filter: AuditFilter, engine: Db['engine']): { reado
   return { conditions, params };
 }
 
-/** The first number whose record is not before `atMs`, or the one after the last: by halving. */
+/** The first number whose record is not before `atMs`, or the one after the last. */
 export async function firstSeqFrom(db: Db, tenant: string, log: string, atMs: number): Promise<number> {
   const [head] = await db.query<{ seq: number }>('SELECT seq FROM audit_head WHERE tenant = $1 AND log = $2', [tenant, log]);
   let low = 1;
   let high = (head?.seq ?? 0) + 1;
+  while (low < high) {
+    // Some places are asked for at once: with PostgreSQL the round trips are what takes the time.
+    const probes = probesBetween(low, high);
+    const places = probes.map((_, index) => `$${index + 3}`).join(', ');
+    const rows = await db.query<{ seq: number; at_ms: number }>(
+      `SELECT seq, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq IN (${places}) ORDER BY seq`,
+      [tenant, log, ...probes],
+    );
+    // A log has no gaps; where one was torn into it, what lies beyond counts.
+    if (rows.length < probes.length) return firstByHalves(db, tenant, log, atMs, low, high);
+    const later = rows.find((row) => row.at_ms >= atMs);
+    const earlier = rows.findLast((row) => row.seq < (later?.seq ?? high));
+    if (later !== undefined) high = later.seq;
+    if (earlier !== undefined) low = earlier.seq + 1;
+  }
+  return low;
+}
+
+const probeCount = 15;
+
+/** Up to 15 numbers from `low` on and before `high`, evenly spread. */
+function probesBetween(low: number, high: number): number[] {
+  const span = high - low;
+  if (span <= probeCount) return Array.from({ length: span }, (_, index) => low + index);
+  return Array.from({ length: probeCount }, (_, index) => low + Math.floor((span * (index + 1)) / (probeCount + 1)));
+}
+
+async function firstByHalves(db: Db, tenant: string, log: string, atMs: number, from: number, to: number): Promise<number> {
+  let [low, high] = [from, to];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const sql = 'SELECT seq, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq >= $3 ORDER BY seq LIMIT 1';

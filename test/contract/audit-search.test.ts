@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { searchAudit, type AuditSearch } from '../../src/audit/query.ts';
-import type { StoredRecord } from '../../src/audit/read.ts';
+import { firstSeqFrom, type StoredRecord } from '../../src/audit/read.ts';
 import { segmentRecords } from '../../src/audit/segment-terms.ts';
 import { writeGroup } from '../../src/audit/write-group.ts';
 import type { AuditRecord } from '../../src/model/audit-record.ts';
@@ -71,6 +71,17 @@ for (const engine of engines) {
       assert.deepEqual(await seqs({ text: 'arguments_digest' }), [], 'keys are not text');
       assert.deepEqual(await seqs({ tool: 'nobody' }), []);
       assert.deepEqual(await seqs({ tenant: 'other' }), []);
+    });
+
+    it('finds where a time begins, wherever that is', async () => {
+      await write(Array.from({ length: 700 }, (_, index) => decided(index)));
+      for (const second of [-5, 0, 1, 14, 15, 16, 17, 350, 698, 699, 700, 9_999])
+        assert.equal(
+          await firstSeqFrom(db, tenant, 'main', startMs + second * 1000),
+          Math.min(Math.max(second, 0), 700) + 1,
+          String(second),
+        );
+      assert.equal(await firstSeqFrom(db, 'nobody', 'main', startMs), 1);
     });
 
     it('gives every record once over pages, while others are appended', async () => {
