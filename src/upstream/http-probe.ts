@@ -84,7 +84,14 @@ function ask({ target, envelope, timeoutMs, maxMessageBytes }: HttpProbeParts, c
     );
     const clock = new CallClock({ timeoutMs }, () => {
       exchange.cancel();
-      finish({ kind: 'failure', failure: { kind: 'network', why: 'no answer in time', sent: exchange.sent } });
+      finish({
+        kind: 'failure',
+        failure: {
+          kind: 'network',
+          why: 'no answer to `server/discover` in time; configure `era` where it only knows older revisions',
+          sent: exchange.sent,
+        },
+      });
     });
     const body = requestText(probeId, 'server/discover', params);
     target.streams.dispatch({ path: target.path, method: 'POST', headers, body }, exchange);

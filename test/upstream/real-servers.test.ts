@@ -123,7 +123,7 @@ describe('real servers', { concurrency: false }, () => {
     await exercise(options('child', '', { transport: { kind: 'stdio', command: process.execPath, args: [everything, 'stdio'], env: {} } }));
   });
 
-  test('server-filesystem and server-memory over stdio', async () => {
+  test('server-filesystem, server-memory and server-sequential-thinking over stdio', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'castellan-files-'));
     writeFileSync(join(folder, 'note.txt'), 'a note');
     const at = (name: string, args: string[], env: Record<string, string> = {}): UpstreamOptions =>
@@ -135,14 +135,25 @@ describe('real servers', { concurrency: false }, () => {
           env,
         },
       });
-    const bench = await rig([at('filesystem', [folder]), at('memory', [], { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') })]);
+    const bench = await rig([
+      at('filesystem', [folder]),
+      at('memory', [], { MEMORY_FILE_PATH: join(folder, 'memory.jsonl') }),
+      at('sequential-thinking', []),
+    ]);
     assert.deepEqual(
       bench.upstreams.status().map(({ name, state }) => [name, state]),
       [
         ['filesystem', 'ready'],
         ['memory', 'ready'],
+        ['sequential-thinking', 'ready'],
       ],
     );
+    const thought = { thought: 'first', nextThoughtNeeded: false, thoughtNumber: 1, totalThoughts: 1 };
+    const thinking = await bench.call('sequential-thinking', bench.owner('b'), 'tools/call', {
+      name: 'sequentialthinking',
+      arguments: thought,
+    });
+    assert.match(textOf(thinking), /"thoughtNumber": 1/);
     const owner = bench.owner('a');
     const read = await bench.call('filesystem', owner, 'tools/call', {
       name: 'read_text_file',
