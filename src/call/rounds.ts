@@ -34,12 +34,13 @@ interface Parked {
   readonly call: Call;
   readonly key: symbol;
   readonly identity: string;
+  readonly upstream: string;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Calls that wait for answers at most, of all identities and of one: each holds a call at an upstream open. */
-const maxParked = 1000;
-const maxParkedPerIdentity = 32;
+/** Calls that wait for answers at most, of one identity and at one upstream: each holds one of its connections, of which there are 128. */
+const maxParkedPerIdentity = 16;
+const maxParkedPerUpstream = 64;
 /** Rounds that the gateway goes on with by itself, where an agent sent the answers along before it was asked. */
 const maxOwnRounds = 4;
 /** A parked call must not end by the clock of its first round; each round has its own. */
@@ -178,15 +179,20 @@ export class Rounds {
 
   #park(resolved: Resolved, running: RunningCall, call: Call, questions: Readonly<Record<string, JsonObject>>): RoundEnd {
     const identity = identityKey(resolved.call.identity);
-    const own = [...this.#parked.values()].filter((one) => one.identity === identity).length;
-    if (own >= maxParkedPerIdentity || this.#parked.size >= maxParked) {
+    const upstream = resolved.upstream ?? '';
+    let [own, there] = [0, 0];
+    for (const one of this.#parked.values()) {
+      if (one.identity === identity) own++;
+      if (one.upstream === upstream) there++;
+    }
+    if (own >= maxParkedPerIdentity || there >= maxParkedPerUpstream) {
       running.abort.abort();
       throw new GatewayError('gateway.overloaded', 'too many calls wait for answers; answer those first', {
         detail: { may_have_run: true },
       });
     }
     const id = `p${this.#nextId++}`;
-    const parked: Parked = { running, call, key: Symbol(id), identity, timer: undefined };
+    const parked: Parked = { running, call, key: Symbol(id), identity, upstream, timer: undefined };
     const lifeMs = this.#parts.settings().questionTimeoutMs;
     parked.timer = setTimeout(() => {
       if (this.#take(id) !== undefined) running.abort.abort();

@@ -1,80 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { flatPolicy } from '../../support/gateway.ts';
 import { frame, stream, textResult, type Scene } from '../../support/recording-upstream.ts';
 import { replies } from '../transport/held-call.ts';
-import { startRig, until, type HttpAnswer, type Refusal, type Rig } from '../transport/rig.ts';
-import { ModernAgent } from './modern-agent.ts';
+import { until, type HttpAnswer } from '../transport/rig.ts';
+import type { ModernAgent } from './modern-agent.ts';
+import { form, notValid, said, startRounds, type Rounds } from './rounds-rig.ts';
 
-const all = { sampling: {}, elicitation: {}, roots: {} };
-const notValid: Refusal = { status: 200, rpc: -32602, code: 'state.invalid' };
-const form = { message: 'name?', requestedSchema: { type: 'object', properties: { name: { type: 'string' } } } };
-const said = { action: 'accept', content: { name: 'ada' } };
-
-/** Answers containing `withheld` are denied, questions containing `forbidden`, and the second of two equal calls with `twice`. */
-const policy = Object.fromEntries(
-  Object.entries(flatPolicy('allow')).map(([path, text]) => [
-    path,
-    text.replace(/^(call|message) := (.*)$/gm, (_all, entry: string, decision: string) => {
-      const word = entry === 'call' ? 'withheld' : 'forbidden';
-      const denied = decision.replaceAll('"allow"', '"deny"').replaceAll('flat allow', `not ${word}`);
-      const again =
-        entry === 'call'
-          ? `\n\ncall := ${denied} if {\n\tobject.get(input, ["arguments", "text"], "") == "twice"\n\tinput.usage.same_call_1m > 0\n}`
-          : '';
-      return `default ${entry} := ${decision}\n\n${entry} := ${denied} if contains(json.marshal(object.get(input, "arguments", {})), "${word}")${again}`;
-    }),
-  ]),
-);
-
-let rig: Rig;
+let rounds: Rounds;
+let rig: Rounds['rig'];
 let agent: ModernAgent;
+const asking: Rounds['asking'] = (...questions) => rounds.asking(...questions);
+const first: Rounds['first'] = (text, as) => rounds.first(text, as);
+const retry: Rounds['retry'] = (state, responses, options) => rounds.retry(state, responses, options);
 
 before(async () => {
-  rig = await startRig({ policy, extra: 'limits: { question_timeout_ms: 2500, call_timeout_ms: 20000 }' });
-  agent = await ModernAgent.of(rig);
+  rounds = await startRounds();
+  ({ rig, agent } = rounds);
 });
 after(() => rig.close());
-
-/** A call whose upstream asks `questions` at once, and says `done` with what it was answered once all are. */
-function asking(...questions: readonly (readonly [id: string | number, method: string, params: object])[]): {
-  readonly scene: Promise<Scene>;
-} {
-  const before = replies(rig).length;
-  const scene = new Promise<Scene>((resolve) => {
-    rig.upstream.once('tools/call', (one) => {
-      stream(one.response);
-      for (const [id, method, params] of questions) one.response.write(frame({ jsonrpc: '2.0', id, method, params }));
-      resolve(one);
-      void until(() => replies(rig).length >= before + questions.length, 'answers to all questions', 15_000).then(
-        () => {
-          const got = replies(rig).slice(before);
-          one.response.end(
-            frame(
-              textResult(
-                one.request.message.id,
-                `done ${JSON.stringify(got.map(({ id, result, error }) => [id, result ?? error?.message]))}`,
-              ),
-            ),
-          );
-        },
-        () => one.response.end(),
-      );
-    });
-  });
-  return { scene };
-}
-
-function retry(
-  state: string,
-  inputResponses: object,
-  options: { text?: string; as?: ModernAgent; name?: string } = {},
-): Promise<HttpAnswer> {
-  const { text = 'x', as = agent, name = 'echo' } = options;
-  return as.send('tools/call', { name, arguments: { text }, requestState: state, inputResponses }, { capabilities: all });
-}
-
-const first = (text = 'x', as = agent): Promise<HttpAnswer> => as.call('echo', { text }, { capabilities: all });
 
 describe('an upstream that asks back while an agent without a session waits', { concurrency: false }, () => {
   test('the question is the result; the call goes on with the answer that the repeated call brings', async () => {
@@ -206,6 +149,24 @@ describe('an upstream that asks back while an agent without a session waits', { 
   });
 });
 
+test('calls that wait are bounded for one identity; what is one too many is cancelled, and answers make room', async () => {
+  const held: Scene[] = [];
+  const ask = (scene: Scene): void => {
+    held.push(scene);
+    stream(scene.response).write(frame({ jsonrpc: '2.0', id: `w${String(held.length)}`, method: 'roots/list' }));
+  };
+  for (let at = 0; at < 17; at++) rig.upstream.once('tools/call', ask);
+  const answers = await Promise.all(Array.from({ length: 17 }, () => first()));
+  const asked = answers.filter(({ json }) => json.result?.resultType === 'input_required');
+  assert.equal(asked.length, 16);
+  const [tooMany] = answers.filter((one) => !asked.includes(one));
+  assert.match(JSON.stringify(tooMany?.json), /too many calls wait/);
+  await until(() => rig.upstream.calls('notifications/cancelled').length > 0, 'the one too many is cancelled');
+  for (const { request, response } of held) response.end(frame(textResult(request.message.id, 'given up')));
+  const got = await retry(asked[0]?.json.result.requestState, {});
+  assert.equal(got.json.result.content[0].text, 'given up');
+});
+
 describe('an upstream with sessions that says with an error where a person has to go', { concurrency: false }, () => {
   const url = { elicitation: { form: {}, url: {} } };
   const place = { mode: 'url', elicitationId: 'e1', url: 'https://pay.example/1', message: 'pay first' };
@@ -249,67 +210,5 @@ describe('an upstream with sessions that says with an error where a person has t
     const { json, text } = await call();
     assert.equal(json.result.isError, true);
     assert.ok(!text.includes('pay.example'));
-  });
-});
-
-describe('a requestState', { concurrency: false }, () => {
-  /** Opens a call that waits, gives its state, and ends it when the test is over. */
-  async function parked(): Promise<{ state: string; key: string }> {
-    asking([1, 'elicitation/create', form]);
-    const { result } = (await first()).json;
-    return { state: result.requestState, key: Object.keys(result.inputRequests)[0] ?? '' };
-  }
-
-  test('is refused when it is altered, cut or made up, and good afterwards still', async () => {
-    const { state, key } = await parked();
-    const flip = (at: number): string => state.slice(0, at) + (state[at] === 'A' ? 'B' : 'A') + state.slice(at + 1);
-    const wrong: Record<string, string> = {
-      'its first letter': flip(0),
-      'its tag': flip(20),
-      'its middle': flip(state.length >> 1),
-      longer: `${state}-TAMPERED`,
-      padded: `${state}=`,
-      cut: state.slice(0, -4),
-      nothing: '',
-      'no base64': '*'.repeat(60),
-      'of one byte': 'A',
-      'made up': Buffer.from(JSON.stringify({ kind: 'parked', id: 'p1' })).toString('base64url'),
-    };
-    for (const [title, text] of Object.entries(wrong)) await rig.refused(title, notValid, () => retry(text, { [key]: said }));
-    assert.match((await retry(state, { [key]: said })).json.result.content[0].text, /^done/);
-  });
-
-  test('is good for one use', async () => {
-    const { state, key } = await parked();
-    const answers = await Promise.all([retry(state, { [key]: said }), retry(state, { [key]: said }), retry(state, { [key]: said })]);
-    const good = answers.filter(({ json }) => json.result?.resultType === 'complete' && json.result.isError !== true);
-    assert.equal(good.length, 1, JSON.stringify(answers.map(({ json }) => json)));
-    await rig.refused('once more', notValid, () => retry(state, { [key]: said }));
-  });
-
-  test('is of one identity, tool, method and arguments', async () => {
-    const { state, key } = await parked();
-    const bob = await ModernAgent.of(rig, 'bob');
-    await rig.refused('somebody else', notValid, () => retry(state, { [key]: said }, { as: bob }));
-    await rig.refused('another tool', notValid, () => retry(state, { [key]: said }, { name: 'read' }));
-    await rig.refused('other arguments', notValid, () => retry(state, { [key]: said }, { text: 'y' }));
-    assert.match((await retry(state, { [key]: said })).json.result.content[0].text, /^done/);
-  });
-
-  test('must be text, and answers must be objects', async () => {
-    const params = { name: 'echo', arguments: {} };
-    for (const more of [{ requestState: 7 }, { inputResponses: null }, { inputResponses: [] }, { inputResponses: { a: 'x' } }])
-      await rig.refused(JSON.stringify(more), { status: 200, rpc: -32602, code: 'rpc.params' }, () =>
-        agent.send('tools/call', { ...params, ...more }),
-      );
-  });
-
-  test('does not help a repeated call that policy denies: it is decided afresh, and nothing is sent', async () => {
-    asking([1, 'elicitation/create', form]);
-    const { result } = (await first('twice')).json;
-    const sent = rig.upstream.requests.length;
-    const denied = await retry(result.requestState, { [Object.keys(result.inputRequests)[0] ?? '']: said }, { text: 'twice' });
-    assert.equal(denied.json.result._meta['castellan/decision'].effect, 'deny');
-    assert.equal(rig.upstream.requests.length, sent);
   });
 });

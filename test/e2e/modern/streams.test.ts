@@ -160,7 +160,7 @@ test('a call that is silent for 15 s gets a stream that is kept alive, and its a
   const silent = await waiting;
   assert.equal(silent.response.headers.get('content-type'), 'text/event-stream');
   await until(() => silent.text.includes(': keep-alive'), 'a comment', 20_000);
-  assert.deepEqual(silent.messages, []);
+  assert.equal(silent.messages.length, 0);
   answer(scene.response, scene.request.message.id, { content: [{ type: 'text', text: 'at last' }] });
   await until(() => silent.ended);
   assert.equal(silent.messages.at(0)?.result.content[0].text, 'at last');
