@@ -62,7 +62,12 @@ describe('a session over Streamable HTTP', () => {
   test('an error answer is a reply, not a fault', async () => {
     server.once('tools/call', misbehaviours.errorInBody);
     const reply = await echo();
-    assert.deepEqual(reply, { kind: 'error', error: { code: 42, message: 'no', data: { why: 'x' } }, bytes: reply.bytes });
+    assert.deepEqual(reply, {
+      kind: 'error',
+      error: { code: 42, message: 'no', data: { why: 'x' } },
+      bytes: reply.bytes,
+      requestId: reply.requestId,
+    });
   });
 
   const rows: readonly (readonly [string, Script, string, boolean | undefined])[] = [

@@ -36,7 +36,12 @@ describe('an upstream of 2026-07-28 over HTTP', () => {
   test('a call carries its agent’s introduction and mirrored headers, and its result is one that sessions know', async () => {
     const owner = fresh({ clientInfo: { name: 'me', version: '7' }, capabilities: { sampling: {}, tasks: {} } });
     const reply = await bench.call('modern', owner, 'tools/call', { name: 'echo', arguments: { text: 'hé' }, _meta: { trace: 1 } });
-    assert.deepEqual(reply, { kind: 'result', result: { content: [{ type: 'text', text: '{"text":"hé"}' }] }, bytes: reply.bytes });
+    assert.deepEqual(reply, {
+      kind: 'result',
+      result: { content: [{ type: 'text', text: '{"text":"hé"}' }] },
+      bytes: reply.bytes,
+      requestId: reply.requestId,
+    });
     const { headers, body } = server.requests.at(-1)!;
     assert.equal(headers['mcp-protocol-version'], '2026-07-28');
     assert.equal(headers['mcp-method'], 'tools/call');
