@@ -40,6 +40,9 @@ once and stored as a hash.`,
   'approvals approve': `Role \`approver\`, one of the groups that the rule names, and not the person who asked (unless the rule allows it).`,
   'audit verify': `Prints the head as \`seq:hash\`; note it elsewhere and give it back later with \`--head\`. Exit code 1 where the chain is broken. See
 [the audit log](../operations/audit.md).`,
+  replay: `See [replay](../operations/replay.md). Exit code 1 beyond a \`--max-…\` bound.`,
+  'policy coverage': `See [coverage by traffic](../operations/replay.md#coverage-by-traffic).`,
+  'policy suggest': `See [from nothing to enforcing](../operations/replay.md#from-nothing-to-enforcing). Exit code 1 where a call that went on would be denied.`,
   demo: `Needs the development packages, so it runs in the repository and not in an installation for production.`,
 };
 

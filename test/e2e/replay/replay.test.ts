@@ -33,7 +33,7 @@ deny contains "after a taint" if {
 `,
 };
 
-describe('replay of what a gateway recorded', { timeout: 120_000 }, () => {
+describe('replay of what a gateway recorded', { timeout: 170_000 }, () => {
   let upstream: RecordingUpstream;
   let fixture: GatewayFixture;
   let ids: string[] = [];
@@ -100,6 +100,20 @@ describe('replay of what a gateway recorded', { timeout: 120_000 }, () => {
       inForce.fired.some(({ set }) => set === 'deny'),
       false,
     );
+  });
+
+  it('an export without secrets gives no difference either', async () => {
+    const output = join(fixture.folder, 'replay.jsonl.gz');
+    const exported = await application.replay.exportForReplay({
+      traffic: { configPath: fixture.configPath, env: process.env },
+      output,
+      also: [],
+    });
+    assert.deepEqual([exported.unserved_rules, exported.without_input], [[], 0]);
+    const from = { from: output, env: process.env };
+    const report = await application.replay.replay({ traffic: from, against: fixture.policyFolder, mode: 'faithful', workers: 1 });
+    assert.deepEqual([report.groups, report.unserved_rules], [[], []]);
+    assert.equal(report.replayed, exported.decisions);
   });
 
   it('a decision that is not on record is told as such', async () => {
