@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/model/json.ts';
 
 type Kind = 'integer' | 'timestamp' | 'string' | 'object' | 'strings' | 'objects';
-type Attribute = readonly [kind: Kind, needed: boolean, values?: readonly number[], members?: Table];
+type Attribute = readonly [kind: Kind, needed: boolean, values?: readonly number[] | undefined, members?: Table];
 interface Table {
   readonly [attribute: string]: Attribute;
 }
