@@ -182,10 +182,11 @@ describe('an upstream of the modern era that misbehaves', () => {
   test('a listening stream comes back however it ended, and what was missed is read', () =>
     withServer(modern, async (server) => {
       const ends: Record<string, Script> = {
+        // The first two leave the connection open: what they say has to be enough.
         answered: ({ response, request }) =>
-          void response.end(frame({ jsonrpc: '2.0', id: request.message.id, result: { resultType: 'complete' } })),
+          void response.write(frame({ jsonrpc: '2.0', id: request.message.id, result: { resultType: 'complete' } })),
         cancelled: ({ response, request }) =>
-          void response.end(frame({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: request.message.id } })),
+          void response.write(frame({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: request.message.id } })),
         ended: ({ response }) => void response.end(),
         reset: ({ socket }) => void socket.resetAndDestroy(),
         garbage: ({ response }) => void response.end('data: {]\n\n'),
@@ -214,6 +215,33 @@ describe('an upstream of the modern era that misbehaves', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(opened, kinds.length + 1);
       await bench.upstreams.close();
+    }));
+
+  test('a changed subscription opens its stream anew, and the old one is closed when the new one stands', () =>
+    withServer(modern, async (server) => {
+      const open = new Set<string>();
+      server.always('subscriptions/listen', ({ response, request }) => {
+        const { id, params } = request.message;
+        const { notifications } = params;
+        const wanted = JSON.stringify(notifications.resourceSubscriptions ?? []);
+        const meta = { 'io.modelcontextprotocol/subscriptionId': id };
+        open.add(wanted);
+        response.on('close', () => open.delete(wanted));
+        const acknowledged = { jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { _meta: meta, notifications } };
+        stream(response).write(frame(acknowledged));
+      });
+      const bench = await rig([options('up', server.url)]);
+      const owner = bench.owner('one');
+      const lists = '[]'; // the gateway's own, which hears of changed lists
+      await bench.call('up', owner, 'resources/subscribe', { uri: 'a:a' });
+      await bench.call('up', owner, 'resources/subscribe', { uri: 'a:b' });
+      await until(() => [...open].sort().join() === [lists, '["a:a","a:b"]'].sort().join());
+      await bench.call('up', owner, 'resources/unsubscribe', { uri: 'a:a' });
+      await until(() => [...open].sort().join() === [lists, '["a:b"]'].sort().join());
+      await bench.call('up', owner, 'resources/unsubscribe', { uri: 'a:b' });
+      await until(() => [...open].join() === lists);
+      await bench.upstreams.close();
+      await until(() => open.size === 0);
     }));
 
   test('an upstream that knows no streams of notices is left alone, and a subscription is refused in words', () =>
