@@ -185,8 +185,9 @@ export class Pipeline {
     if (toolSearch !== undefined && resolved.call.target.name === findToolName && resolved.upstream === null)
       return answerFindTool(this.#parts, resolved.call, toolSearch);
     if (rule?.route !== 'one') return answerHere(this.#parts, resolved, rule?.route ?? 'unknown');
-    const round = retry === undefined ? undefined : this.#rounds.begin(resolved, retry, incoming.logLevel);
-    return relay(this.#parts, withTask(resolved), channel, signal, round);
+    const sent = withTask(resolved);
+    const round = retry === undefined ? undefined : this.#rounds.begin(sent, retry, incoming.logLevel);
+    return relay(this.#parts, sent, channel, signal, round);
   }
 
   async #notify(incoming: Incoming<RpcNotification>): Promise<void> {

@@ -12,6 +12,8 @@ export interface Task {
   readonly endpoint: string;
   readonly upstream: string;
   readonly upstreamId: string;
+  /** Which tasks its upstream has: those of sessions, or those of the extension. */
+  readonly era: 'session' | 'stateless';
   /** What was called: the result is judged as that call's. */
   readonly origin: {
     /** Id of the recorded decision under which the task was begun. */

@@ -10,7 +10,7 @@ import { clientCapability } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { refusal } from './reply.ts';
 import type { Task } from './task-book.ts';
-import { plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
+import { modernState, plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
 
 type Inspect = typeof inspect;
 
@@ -37,6 +37,7 @@ export const inspectCreation: Inspect = async (parts, call, decision, reply, his
       endpoint: session.endpoint,
       upstream,
       upstreamId,
+      era: isDirect ? 'stateless' : 'session',
       origin: { call: call.id, target, tool, subject, subjectDigest },
       seen: {},
     },
@@ -44,7 +45,7 @@ export const inspectCreation: Inspect = async (parts, call, decision, reply, his
   );
   task.seen = { ...plainState(state, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
   const meta = related({ _meta: result['_meta'] }, () => task.id);
-  const answer = isDirect ? { resultType: 'task', ...task.seen, ...meta } : { task: task.seen, ...meta };
+  const answer = session.isStateless ? { resultType: 'task', ...modernState(task.seen), ...meta } : { task: task.seen, ...meta };
   return { ...inspected, answer: { result: answer } };
 };
 
@@ -53,8 +54,9 @@ export function inspectState(task: Task): Inspect {
   return async (parts, call, decision, reply, history) => {
     if (reply.kind === 'error') return inspect(parts, call, decision, reply, history);
     const { result, error, inputRequests, ...outer } = reply.result;
-    const plain = plainState(outer, task.id);
-    if (outer['status'] !== undefined) task.seen = plain;
+    const state = plainState(outer, task.id);
+    if (outer['status'] !== undefined) task.seen = state;
+    const plain = call.session.isStateless ? modernState(state) : state;
     const ended: UpstreamReply | undefined = isJsonObject(result)
       ? { kind: 'result', result, bytes: reply.bytes }
       : isJsonObject(error)

@@ -20,6 +20,12 @@ export function plainState(state: JsonObject, id: string): JsonObject {
   return plain;
 }
 
+/** A state of a session's task in the words of the extension. */
+export function modernState({ ttl, pollInterval, ...state }: JsonObject): JsonObject {
+  const times = { ...(ttl === undefined ? {} : { ttlMs: ttl }), ...(pollInterval === undefined ? {} : { pollIntervalMs: pollInterval }) };
+  return { ...state, ...times };
+}
+
 /** Whether nothing more comes of a task in this state. */
 export function isFinal(state: JsonObject): boolean {
   return state['status'] === 'completed' || state['status'] === 'failed' || state['status'] === 'cancelled';

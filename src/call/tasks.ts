@@ -1,11 +1,12 @@
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
+import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import { judgeInputs } from './answered-inputs.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
 import { requiredCapabilities } from './client-needs.ts';
-import { judge } from './judge.ts';
+import { judge, type Judged } from './judge.ts';
 import { upstreamSession } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
@@ -15,8 +16,9 @@ import { callOf, type Arriving, type Resolved } from './resolve.ts';
 import type { Round } from './rounds.ts';
 import type { Task } from './task-book.ts';
 import { inspectCreation, inspectResult, inspectState } from './task-results.ts';
-import { tasksExtension } from './task-state.ts';
+import { related, tasksExtension } from './task-state.ts';
 
+const invalidRequestCode = -32600;
 /** Questions that one `tasks/update` may answer. */
 const maxResponses = 32;
 
@@ -74,8 +76,24 @@ export async function answerTask(parts: Parts, arriving: Arriving, channel: Agen
 /** The call of a tool with what it needs to go on as a task; the same object where it cannot. */
 export function withTask(resolved: Resolved): Resolved {
   const { call } = resolved;
-  const mayGoOn = resolved.isTask === true || (call.session.isStateless && offersTasks(call.session.capabilities));
-  return mayGoOn && call.method === 'tools/call' ? { ...resolved, inspect: inspectCreation } : resolved;
+  if (call.method !== 'tools/call') return resolved;
+  if (resolved.isTask === true) return { ...resolved, inspect: inspectCreation };
+  if (!call.session.isStateless || !offersTasks(call.session.capabilities)) return resolved;
+  if (!mustBeTask(call)) return { ...resolved, inspect: inspectCreation };
+  // Of a server with sessions a task must be asked for; without one this tool cannot be called at all.
+  return {
+    ...resolved,
+    call: { ...call, task: {} },
+    outgoing: (subject) => ({ ...resolved.outgoing(subject), task: {} }),
+    inspect: inspectCreation,
+  };
+}
+
+function mustBeTask({ tool, snapshot }: Call): boolean {
+  const { endpoint } = snapshot;
+  if (tool === undefined || !endpoint.taskUpstreams.includes(tool.server)) return false;
+  const execution = endpoint.resolveTool(tool.exposed_name)?.definition['execution'];
+  return isJsonObject(execution) && execution['taskSupport'] === 'required';
 }
 
 function offersTasks(capabilities: JsonObject): boolean {
@@ -83,11 +101,12 @@ function offersTasks(capabilities: JsonObject): boolean {
   return isJsonObject(extensions) && isJsonObject(extensions[tasksExtension]);
 }
 
-/** Sends a message about a task: one request with one answer. Answers to an upstream's questions are judged first. */
+/** Sends a message about a task for an agent without a session: one request with one answer. Answers to an upstream's questions are judged first. */
 function sending(parts: Parts, { call, outgoing, upstream }: Resolved, task: Task): Round {
   return {
     async send(judged, _channel, signal) {
       const params = outgoing(judged.subject) ?? {};
+      if (task.era === 'session') return { reply: await askSession(parts, call, task, params, judged, signal) };
       const answered = call.method === 'tasks/update' ? await judgeAnswers(parts, call, task, judged.subject) : undefined;
       if (answered !== undefined && 'answer' in answered) return answered;
       const sent = answered === undefined ? params : { ...params, inputResponses: answered.responses };
@@ -108,6 +127,43 @@ function sending(parts: Parts, { call, outgoing, upstream }: Resolved, task: Tas
       }
     },
   };
+}
+
+/**
+ * Asks a server with sessions for an agent without one. What a task ended with is a message of its own there; and what it asks cannot be
+ * put to this agent, so a task that asks is ended, and said to have failed.
+ */
+async function askSession(
+  parts: Parts,
+  call: Call,
+  task: Task,
+  params: JsonObject,
+  judged: Judged,
+  signal: AbortSignal,
+): Promise<UpstreamReply> {
+  if (call.method === 'tasks/update') throw new GatewayError('rpc.params', 'this task asks nothing');
+  const send = (method: string): Promise<UpstreamReply> => {
+    const permit = permitFor(task.upstream, { kind: 'request', method, params }, judged.decision, call.id);
+    return upstreamSession(parts, call, task.upstream).request(permit, {
+      signal,
+      timeoutMs: parts.settings().callTimeoutMs,
+      onMessage: () => undefined,
+    });
+  };
+  const reply = await send(call.method);
+  if (reply.kind === 'error' || call.method !== 'tasks/get') return reply;
+  const { status } = reply.result;
+  if (status === 'input_required') {
+    const cancelled = await send('tasks/cancel');
+    const error = { code: invalidRequestCode, message: 'the task asks for what only an agent with a session can be asked' };
+    return { kind: 'result', result: { ...reply.result, status: 'failed', error }, bytes: reply.bytes + cancelled.bytes };
+  }
+  if (status !== 'completed' && status !== 'failed') return reply;
+  const end = await send('tasks/result');
+  const bytes = reply.bytes + end.bytes;
+  return end.kind === 'result'
+    ? { kind: 'result', result: { ...reply.result, result: related(end.result, () => undefined) }, bytes }
+    : { kind: 'result', result: { ...reply.result, error: end.error }, bytes };
 }
 
 async function judgeAnswers(parts: Parts, call: Call, task: Task, subject: JsonObject): ReturnType<typeof judgeInputs> {

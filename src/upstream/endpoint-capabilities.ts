@@ -42,6 +42,6 @@ export function mergeCapabilities(entries: readonly CatalogueEntry[], hasTools: 
   if (has('logging')) merged['logging'] = {};
   if (has('completions')) merged['completions'] = {};
   if (entries.some(takesTasks)) merged['tasks'] = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
-  if (entries.some(hasTasksExtension)) merged['extensions'] = { [tasksExtension]: {} };
+  if (entries.some((entry) => hasTasksExtension(entry) || takesTasks(entry))) merged['extensions'] = { [tasksExtension]: {} };
   return merged;
 }
