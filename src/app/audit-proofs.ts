@@ -16,8 +16,8 @@ import { auditStore, storeOptions } from './admin.ts';
 import { checkpointSigner, checkpointVerifiers } from './checkpoints.ts';
 import { readGiven } from './given-files.ts';
 
-/** Below so many records threads cost more than they give. */
-const threadsFromRecords = 50_000;
+/** Below so many records a thread takes longer to start than to verify them. */
+const threadsFromRecords = 5_000;
 const threads = 2;
 
 /** What can be shown of a tenant's log, on a database that is open. */

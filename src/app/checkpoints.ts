@@ -30,7 +30,7 @@ export async function openCheckpoints(config: Config, db: Db, { log, metrics }: 
   const signer = await checkpointSigner(config);
   const { enabled, records, interval_s: intervalS, file, push } = config.audit.checkpoints;
   if (signer === undefined) {
-    if (enabled) log.warn('audit.checkpoints_off', { cure: 'name a key in `audit.checkpoints.key`: `openssl genpkey -algorithm ed25519`' });
+    if (enabled) log.warn('audit.checkpoints_off', { cure: 'name a key in `audit.checkpoints.key`: `openssl rand -hex 32` makes one' });
     return undefined;
   }
   const onEvent = (event: CheckpointEvent): void => {

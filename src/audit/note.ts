@@ -24,12 +24,14 @@ export type OpenedNote =
 const ed25519 = 1;
 const ed25519Bytes = 32;
 const hashChars = 8;
+/** What stands before the 32 bytes of an Ed25519 key in PKCS #8. @see RFC 8410 section 7 */
+const pkcs8Prefix = '302e020100300506032b657004220420';
 const maxNoteChars = 1_000_000;
 const namePattern = /^[^\s+]+$/u;
 const signaturePattern = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u;
 
 /**
- * A signer of an Ed25519 key in PKCS #8 PEM, such as `openssl genpkey -algorithm ed25519` makes.
+ * A signer of an Ed25519 key: in PKCS #8 PEM, such as `openssl genpkey -algorithm ed25519` makes, or as its 32 bytes in hex.
  * @throws GatewayError `config.invalid` when the key is no Ed25519 key, or the name has white space or a plus sign
  */
 export function noteSigner(name: string, privatePem: string): NoteSigner {
@@ -90,14 +92,16 @@ function bad(problem: string): OpenedNote {
 
 function privateKey(pem: string): KeyObject {
   try {
-    const key = createPrivateKey(pem);
+    const seed = /^\s*([0-9a-f]{64})\s*$/i.exec(pem)?.[1];
+    const der = seed === undefined ? undefined : Buffer.from(pkcs8Prefix + seed, 'hex');
+    const key = createPrivateKey(der === undefined ? pem : { key: der, format: 'der', type: 'pkcs8' });
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch {
     // Said below, without a word of the key's text.
   }
   throw new GatewayError(
     'config.invalid',
-    'the key of checkpoints must be an Ed25519 private key in PEM: `openssl genpkey -algorithm ed25519`',
+    'the key of checkpoints must be an Ed25519 private key in PEM, or its 32 random bytes in hex: `openssl rand -hex 32` makes one',
   );
 }
 

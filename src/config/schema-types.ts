@@ -664,7 +664,7 @@ export interface AuditCheckpointsConfig {
    */
   origin?: string;
   /**
-   * The Ed25519 private key that signs, in PEM (`openssl genpkey -algorithm ed25519`). Default with SQLite: `<database>.checkpoint-key.pem`, made at the first start; with PostgreSQL checkpoints are made only with a key, which replicas share.
+   * The Ed25519 private key that signs: 32 random bytes in hex (`openssl rand -hex 32`), or PEM (`openssl genpkey -algorithm ed25519`). Default with SQLite: `<database>.checkpoint-key.pem`, made at the first start; with PostgreSQL checkpoints are made only with a key, which replicas share.
    */
   key?: Secret;
   /**

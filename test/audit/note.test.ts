@@ -53,7 +53,11 @@ describe('signed notes', () => {
   it('take Ed25519 keys and names that a note can carry, and say so otherwise', () => {
     assert.throws(() => noteSigner('two words', pemOf('ed25519')), { code: 'config.invalid' });
     assert.throws(() => noteSigner('name', pemOf('x25519')), { code: 'config.invalid' });
-    assert.throws(() => noteSigner('name', 'no key'), { code: 'config.invalid', message: /openssl genpkey/ });
+    assert.throws(() => noteSigner('name', 'no key'), { code: 'config.invalid', message: /openssl rand/ });
+    const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
+    // RFC 8032, section 7.1, test 1.
+    const known = Buffer.from('01d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex').toString('base64');
+    assert.ok(noteSigner('name', `${seed}\n`).verifierKey.endsWith(`+${known}`));
     for (const bad of ['', 'name', signer.verifierKey.replace('example', 'exbmple'), signer.verifierKey.slice(0, -4)])
       assert.throws(() => parseVerifier(bad), { code: 'request.invalid' }, bad);
   });
