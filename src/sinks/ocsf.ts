@@ -103,7 +103,7 @@ export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduc
     src_endpoint: record.ip === undefined || record.ip === '' ? { name: product.host } : { ip: record.ip },
     dst_endpoint: what === undefined ? undefined : { svc_name: what.endpoint },
     resources: what === undefined ? undefined : [{ name: what.name, type: what.kind, uid: what.definition_digest }],
-    unmapped: { castellan: { decision, approval, outcome, event, trace: record.trace, what } },
+    unmapped: { castellan: { for: who?.for, decision, approval, outcome, event, trace: record.trace, what } },
   });
 }
 
@@ -113,7 +113,6 @@ function actorOf(who: NonNullable<SinkRecord['record']['who']>, session: string 
     app_uid: who.client,
     app_name: who.client,
     session: session === undefined ? undefined : { uid: session },
-    invoked_by: who.for,
   };
 }
 

@@ -25,7 +25,6 @@ const actor: Table = {
   session: ['object', false],
   app_uid: ['string', false],
   app_name: ['string', false],
-  invoked_by: ['string', false],
 };
 const api: Table = {
   operation: ['string', true],
