@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { LineReader } from '../../src/upstream/line-reader.ts';
 import { guardedLookup, isPrivateAddress } from '../../src/upstream/private-network.ts';
 import { misbehaviours, startRecordingUpstream } from '../support/recording-upstream.ts';
-import { options, rig, textOf } from './support.ts';
+import { modern } from './modern-support.ts';
+import { options, rig, textOf, until } from './support.ts';
 
 test('lines come out whole wherever the bytes were split; too long ones are dropped to their end', () => {
   fc.assert(
@@ -149,6 +150,26 @@ test('client credentials: one grant for all calls at once, renewed when refused 
   await bench.call('rec', bench.owner('o1'), 'ping');
   assert.ok(issuer.grants.length >= before);
   assert.doesNotMatch(server.bytes() + JSON.stringify(bench.log), /canarysecret/);
+  await bench.upstreams.close();
+  await server.close();
+  await issuer.close();
+});
+
+test('a refused token is renewed for a question of era, a call and a stream of notices of the modern era too', async () => {
+  const issuer = await startIssuer();
+  const server = await startRecordingUpstream({ stateless: true });
+  server.always('server/discover', modern);
+  for (const method of ['server/discover', 'tools/call', 'subscriptions/listen']) server.once(method, misbehaviours.unauthorized);
+  const credential = { kind: 'client_credentials', issuer: issuer.url, clientId: 'gw', clientSecret: 's' } as const;
+  const bench = await rig([options('rec', server.url, { credential })]);
+  assert.equal(bench.upstreams.status()[0]?.era, 'modern', bench.upstreams.status()[0]?.error);
+  assert.equal(textOf(await bench.call('rec', bench.owner('a'), 'tools/call', { name: 'echo', arguments: {} })), '{}');
+  await until(() => server.calls('subscriptions/listen').length >= 2);
+  for (const method of ['server/discover', 'tools/call', 'subscriptions/listen']) {
+    const used = server.calls(method).map(({ headers }) => headers.authorization);
+    assert.notEqual(used[0], used[1], method);
+  }
+  assert.equal(server.calls('tools/call').length, 2);
   await bench.upstreams.close();
   await server.close();
   await issuer.close();
