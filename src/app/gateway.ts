@@ -12,6 +12,7 @@ import { openRooms, systemRecord, type Rooms, type Undo } from './rooms.ts';
 import { closeServer, serve } from './serve.ts';
 import { openTelemetry } from './telemetry.ts';
 import { openSinks } from './sinks.ts';
+import { integrityCounts } from '../upstream/catalogue-view.ts';
 import { trimMemory } from './trim-memory.ts';
 
 /** How often idle sessions are looked for and open streams kept alive. */
@@ -89,6 +90,7 @@ function readGauges({ observation, sessions, pipeline, audit, upstreams, approva
     callsInFlight: () => pipeline.inFlight,
     auditQueue: () => audit.stats().waiting,
     upstreams: () => upstreams.status().map(({ name, state }) => ({ name, up: state === 'ready' })),
+    tools: () => integrityCounts(upstreams.catalogue()),
     approvalsOpen: () => approvals.countPending(tenant),
     release: () => releases.current(),
   });

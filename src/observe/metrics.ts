@@ -13,6 +13,8 @@ export interface GaugeReaders {
   /** Records that are handed over and not yet durable. */
   readonly auditQueue: () => Awaitable<number>;
   readonly upstreams: () => Awaitable<Iterable<{ readonly name: string; readonly up: boolean }>>;
+  /** Tools that no list shows for their definition, and those in whose definition something was found. */
+  readonly tools: () => Iterable<{ readonly upstream: string; readonly quarantined: number; readonly suspicious: number }>;
   /** The targets of checkpoints, and for how long each has not had the latest. */
   readonly checkpointsBehind: () => readonly { readonly target: string; readonly behindMs: number }[];
   /** The sinks of the audit log. */
@@ -94,7 +96,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     new Histogram(registry, `castellan_${name}`, help, bounds, labels);
 
   const calls = counter('calls_total', 'Calls that policy decided.', [{ name: 'effect', values: effects }, upstream, method]);
-  const observed = counter('observed_decisions_total', 'Decisions that were recorded and not enforced.', [{ name: 'effect', values: effects }]);
+  const observed = counter('observed_decisions_total', 'Decisions that were recorded and not enforced.', [
+    { name: 'effect', values: effects },
+  ]);
   const decisionSeconds = histogram('decision_seconds', 'Time of a policy decision.', fastSeconds);
   const callSeconds = histogram('call_seconds', 'Time of a call, upstream included.', slowSeconds, [upstream]);
   const upstreamSeconds = histogram('upstream_seconds', 'Time that a call waited for its upstream.', slowSeconds, [upstream]);
@@ -174,6 +178,12 @@ function registerGauges(registry: Registry, readers: () => Partial<GaugeReaders>
     const all = [...((await upstreams?.()) ?? [])];
     return all.map(({ name, up }) => ({ labels: { upstream: name }, value: up ? 1 : 0 }));
   });
+  add('tools_quarantined', 'Tools that no list shows because their definition is not the reviewed one.', ({ tools }) =>
+    [...(tools?.() ?? [])].map(({ upstream, quarantined }) => ({ labels: { upstream }, value: quarantined })),
+  );
+  add('tools_suspicious', 'Tools in whose definition a scan found something.', ({ tools }) =>
+    [...(tools?.() ?? [])].map(({ upstream, suspicious }) => ({ labels: { upstream }, value: suspicious })),
+  );
   add('release_info', 'The policy release in force; always 1.', async ({ release }) => {
     const active = await release?.();
     return active === undefined ? undefined : [{ labels: { release: active.id, digest: active.digest }, value: 1 }];

@@ -82,3 +82,17 @@ function serverView(catalogue: Catalogue, { name, state, error, protocolVersion,
     prompts: entry?.prompts.length ?? 0,
   };
 }
+
+/** How many tools of each upstream are kept from lists, and how many have findings. */
+export function integrityCounts({
+  upstreams,
+}: Catalogue): { readonly upstream: string; readonly quarantined: number; readonly suspicious: number }[] {
+  return [...upstreams].map(([upstream, { tools }]) => {
+    let [quarantined, suspicious] = [0, 0];
+    for (const tool of tools.values()) {
+      if (tool.quarantined !== undefined) quarantined++;
+      if (tool.findings.length > 0) suspicious++;
+    }
+    return { upstream, quarantined, suspicious };
+  });
+}

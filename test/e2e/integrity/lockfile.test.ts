@@ -82,6 +82,7 @@ describe('a gateway with a lockfile', () => {
       assert.match(answer.result.content[0].text, /by the pin/);
     }
     assert.equal(upstream.calls('tools/call').length, before);
+    assert.match(await (await fetch(`${fixture.url}/metrics`)).text(), /castellan_tools_quarantined\{upstream="one"\} 2\n/);
     const { body } = await fixture.admin('GET', '/catalogue');
     assert.deepEqual(
       (body.servers[0].tools as { name: string; quarantined: string | null }[]).map(({ name, quarantined }) => [name, quarantined]),
