@@ -24,13 +24,14 @@ export type CheckpointTarget =
 
 const timeoutMs = 10_000;
 const sizeDigits = 16;
+const rootDigits = 16;
 
 /**
- * Sends a checkpoint to a target: the signed note as it is. To an object store it goes twice, under its size, so that none replaces another,
- * and as `checkpoint`, the latest.
+ * Sends a checkpoint to a target: the signed note as it is. To an object store it goes twice, under its size and root, so that not even
+ * that of a fork replaces another, and as `checkpoint`, the latest.
  * @throws Error in words when it did not arrive
  */
-export async function pushCheckpoint(target: CheckpointTarget, { size, note }: StoredCheckpoint): Promise<void> {
+export async function pushCheckpoint(target: CheckpointTarget, { size, root, note }: StoredCheckpoint): Promise<void> {
   if (target.kind === 'http') {
     const headers = { 'content-type': 'text/plain; charset=utf-8', ...target.headers };
     await send(target.url.replaceAll('{size}', String(size)), { method: target.method, headers, body: note });
@@ -40,7 +41,7 @@ export async function pushCheckpoint(target: CheckpointTarget, { size, note }: S
   const { AwsV4Signer } = await import('aws4fetch');
   const { region, accessKeyId, secretAccessKey, sessionToken } = target;
   const base = `${target.endpoint.replace(/\/+$/, '')}/${encodeURIComponent(target.bucket)}`;
-  for (const name of [`checkpoints/${String(size).padStart(sizeDigits, '0')}`, 'checkpoint']) {
+  for (const name of [`checkpoints/${String(size).padStart(sizeDigits, '0')}-${root.slice(0, rootDigits)}`, 'checkpoint']) {
     const path = `${target.prefix}/${name}`.split('/').filter((part) => part !== '');
     const signer = new AwsV4Signer({
       method: 'PUT',

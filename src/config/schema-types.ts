@@ -726,7 +726,7 @@ export interface CheckpointS3Config {
    */
   region: string;
   /**
-   * What the objects' names begin with: `<prefix>/checkpoint` is the latest, `<prefix>/checkpoints/<size>` are all.
+   * What the objects' names begin with: `<prefix>/checkpoint` is the latest, `<prefix>/checkpoints/<size>-<root>` are all.
    */
   prefix: string;
   /**

@@ -138,7 +138,7 @@ describe('the proofs of a running gateway', { timeout: 180_000 }, () => {
     );
     const web = receiver.latest('/checkpoints/')!;
     assert.deepEqual([web.method, web.headers.authorization, web.path], ['PUT', 'Bearer x', `/checkpoints/${opened(web.body).size}`]);
-    assert.ok(receiver.arrived.some((one) => /^\/bucket\/a\/b\/checkpoints\/0{10,}\d+$/.test(one.path)));
+    assert.ok(receiver.arrived.some((one) => /^\/bucket\/a\/b\/checkpoints\/0{10,}\d+-[0-9a-f]{16}$/.test(one.path)));
     assert.equal(opened(readFileSync(join(fixture.folder, 'castellan.db.checkpoint'), 'utf8')).origin, 'example.com/test-log');
   });
 
