@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RawAgent } from '../../support/gateway.ts';
-import { answer, frame, stream, type RecordingUpstream } from '../../support/recording-upstream.ts';
-import { ModernAgent } from '../modern/modern-agent.ts';
+import { frame, stream } from '../../support/recording-upstream.ts';
 import { combining, until } from '../policy/support.ts';
 import { Listening } from '../transport/listening.ts';
 import { startRig, type Rig } from '../transport/rig.ts';
+import { keepTasks, upstreamId } from './keeping-upstream.ts';
 
 const policy = combining({
   'test/tasks.rego': `package rules.test.tasks
@@ -41,49 +41,6 @@ deny contains "quiet" if {
 }
 `,
 });
-const asTask = (name: string, taskSupport: string): object => ({
-  name,
-  inputSchema: { type: 'object', properties: { topic: { type: 'string' } } },
-  execution: { taskSupport },
-});
-const upstreamId = (n: number): string => `upstream-task-${String(n)}`;
-
-/** Makes the recording upstream one that keeps tasks, of which `done` says how each ends. */
-function keepTasks(upstream: RecordingUpstream): Map<string, object> {
-  upstream.capabilities = { tools: {}, tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } };
-  upstream.tools = [asTask('report', 'optional'), asTask('sealed', 'required'), asTask('plain', 'forbidden'), asTask('needed', 'required')];
-  const state = new Map<string, Record<string, unknown>>();
-  const done = new Map<string, object>();
-  upstream.always('tools/call', ({ request, response, behave }) => {
-    const { id, params } = request.message;
-    if (params.task === undefined) {
-      behave();
-      return;
-    }
-    const taskId = upstreamId(state.size);
-    const at = '2026-11-21T08:00:00Z';
-    state.set(taskId, { taskId, status: 'working', createdAt: at, lastUpdatedAt: at, ttl: params.task.ttl ?? null, pollInterval: 50 });
-    answer(response, id, { task: state.get(taskId) ?? {} });
-  });
-  const found = (params: { taskId: string }): Record<string, unknown> =>
-    state.get(params.taskId) ?? { taskId: params.taskId, status: 'failed' };
-  upstream.always('tasks/get', ({ request, response }) =>
-    answer(response, request.message.id, {
-      ...found(request.message.params),
-      ...(done.has(request.message.params.taskId) ? { status: 'completed' } : {}),
-    }),
-  );
-  upstream.always('tasks/cancel', ({ request, response }) =>
-    answer(response, request.message.id, { ...found(request.message.params), status: 'cancelled' }),
-  );
-  upstream.always('tasks/result', ({ request, response }) => {
-    const { id, params } = request.message;
-    const meta = { _meta: { 'io.modelcontextprotocol/related-task': { taskId: params.taskId } } };
-    answer(response, id, { ...(done.get(params.taskId) ?? { content: [] }), ...meta });
-  });
-  return done;
-}
-
 describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => {
   let rig: Rig;
   let alice: RawAgent;
@@ -303,49 +260,5 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
       .map(({ message }) => message.params.capabilities.tasks)
       .filter(Boolean);
     assert.deepEqual(offered, [{ cancel: {}, requests: { elicitation: { create: {} } } }]);
-  });
-
-  it('of a tool that must be called as one are had by an agent without a session too', async () => {
-    const extension = 'io.modelcontextprotocol/tasks';
-    const modern = await ModernAgent.of(rig);
-    const capabilities = { extensions: { [extension]: {} } };
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
-    const send = async (method: string, params: Record<string, unknown>): Promise<any> =>
-      (
-        await modern.send(method, params, {
-          capabilities,
-          headers: typeof params['taskId'] === 'string' ? { 'mcp-name': params['taskId'] } : {},
-        })
-      ).json;
-    assert.deepEqual((await send('server/discover', {})).result.capabilities.extensions, { [extension]: {} });
-    const { result } = await send('tools/call', { name: 'needed', arguments: { topic: 'bees' } });
-    assert.deepEqual(
-      [result.resultType, result.status, result.ttlMs, result.pollIntervalMs, result.ttl, result.task],
-      ['task', 'working', null, 50, undefined, undefined],
-    );
-    const { taskId } = result;
-    assert.deepEqual((await send('tasks/get', { taskId })).result.status, 'working');
-    done.set(rig.upstream.calls('tasks/get').at(-1)?.message.params.taskId as string, {
-      content: [{ type: 'text', text: 'Ada keeps bees' }],
-    });
-    const ended = await send('tasks/get', { taskId });
-    assert.deepEqual(
-      [ended.result.status, ended.result.taskId, ended.result.result.content[0].text],
-      ['completed', taskId, 'Ada keeps bees'],
-    );
-    assert.ok(!JSON.stringify(ended).includes('upstream-task'), JSON.stringify(ended));
-    const other = (await send('tools/call', { name: 'needed', arguments: {} })).result.taskId as string;
-    rig.upstream.once('tasks/get', ({ request, response }) =>
-      answer(response, request.message.id, { taskId: request.message.params.taskId, status: 'input_required' }),
-    );
-    const asking = await send('tasks/get', { taskId: other });
-    assert.deepEqual([asking.result.status, asking.result.error.code], ['failed', -32600]);
-    const [asked, cancelled] = ['tasks/get', 'tasks/cancel'].map(
-      (method) => rig.upstream.calls(method).at(-1)?.message.params.taskId as string,
-    );
-    assert.equal(cancelled, asked);
-    assert.equal((await send('tasks/update', { taskId: other, inputResponses: {} })).error.code, -32602);
-    const plain = await modern.call('needed');
-    assert.ok(!plain.text.includes('upstream-task'), 'one that did not declare the extension gets none');
   });
 });
