@@ -75,7 +75,8 @@ function valueAt(from: Json | undefined, path: readonly string[]): Json | undefi
 
 function textOf(value: Json | undefined): string | undefined {
   if (typeof value === 'string') return value;
-  return typeof value === 'boolean' || Number.isSafeInteger(value) ? String(value) : undefined;
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined;
+  return typeof value === 'boolean' ? String(value) : undefined;
 }
 
 const plain = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
