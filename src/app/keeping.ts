@@ -98,7 +98,7 @@ async function runRound(
 ): Promise<void> {
   const { inputs, records } = config.audit;
   try {
-    const expired = await withLease(db, { name: 'audit-expiry', holder, forMs: leaseMs }, Date.now, () =>
+    const expired = await withLease(db, { tenant, name: 'audit-expiry', holder, forMs: leaseMs }, Date.now, () =>
       expire(db, readInputKeys(config), { tenant, inputDays: inputs.keep_days, recordDays: records.keep_days, nowMs: Date.now() }),
     );
     if (expired !== undefined) done(expired);

@@ -7,20 +7,20 @@ import type { Db } from '../model/ports.ts';
  */
 export async function withLease<T>(
   db: Db,
-  lease: { readonly name: string; readonly holder: string; readonly forMs: number },
+  lease: { readonly tenant: string; readonly name: string; readonly holder: string; readonly forMs: number },
   now: () => number,
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  const { name, holder, forMs } = lease;
+  const { tenant, name, holder, forMs } = lease;
   const taken = await db.query(
-    `INSERT INTO store_lease (name, holder, until_ms) VALUES ($1, $2, $3)
-     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms WHERE store_lease.until_ms < $4 RETURNING holder`,
-    [name, holder, now() + forMs, now()],
+    `INSERT INTO store_lease (tenant, name, holder, until_ms) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (tenant, name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms WHERE store_lease.until_ms < $5 RETURNING holder`,
+    [tenant, name, holder, now() + forMs, now()],
   );
   if (taken.length === 0) return undefined;
   try {
     return await work();
   } finally {
-    await db.query('DELETE FROM store_lease WHERE name = $1 AND holder = $2', [name, holder]);
+    await db.query('DELETE FROM store_lease WHERE tenant = $1 AND name = $2 AND holder = $3', [tenant, name, holder]);
   }
 }

@@ -80,7 +80,7 @@ for (const engine of engines) {
       nowMs: startMs + 4 * dayMs,
     });
     const expired = (...given: Parameters<typeof options>) =>
-      withLease(db, { name: 'audit-expiry', holder: 'me', forMs: 60_000 }, Date.now, () => expire(db, keys, options(...given)));
+      withLease(db, { tenant, name: 'audit-expiry', holder: 'me', forMs: 60_000 }, Date.now, () => expire(db, keys, options(...given)));
 
     it('erases a day: its inputs do not open any more, all else does, and the log verifies', async () => {
       assert.deepEqual(await left(), all);
@@ -169,7 +169,8 @@ for (const engine of engines) {
       const emptied =
         "UPDATE audit_record SET record = '', call_id = NULL, issuer = NULL, subject = NULL, client = NULL, endpoint = NULL, server = NULL, name = NULL, method = NULL, effect = NULL, rule = NULL, release = NULL";
       await assert.rejects(db.query(`${emptied} WHERE seq = 3`), /append-only/);
-      const within = (sql: string) => withLease(db, { name: 'audit-expiry', holder: 'me', forMs: 1000 }, Date.now, () => db.query(sql));
+      const within = (sql: string) =>
+        withLease(db, { tenant, name: 'audit-expiry', holder: 'me', forMs: 1000 }, Date.now, () => db.query(sql));
       await assert.rejects(within(`${emptied}, hash = 'x' WHERE seq = 3`), /append-only/);
       await assert.rejects(within("UPDATE audit_record SET record = '' WHERE seq = 3"), /append-only/);
       await assert.rejects(within('DELETE FROM audit_record WHERE seq = 3'), /append-only/);
@@ -177,7 +178,7 @@ for (const engine of engines) {
     });
 
     it('is done by one process at a time', async () => {
-      const lease = { name: 'audit-expiry', forMs: 60_000 };
+      const lease = { tenant, name: 'audit-expiry', forMs: 60_000 };
       const inner = await withLease(db, { ...lease, holder: 'one' }, Date.now, () =>
         withLease(db, { ...lease, holder: 'two' }, Date.now, () => Promise.resolve('done')),
       );

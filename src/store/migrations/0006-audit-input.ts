@@ -21,7 +21,7 @@ const emptied = [
   ...['call_id', 'issuer', 'subject', 'client', 'endpoint', 'server', 'name', 'method', 'effect', 'rule', 'release'].map(
     (name) => `NEW.${name} IS NULL`,
   ),
-  "EXISTS (SELECT 1 FROM store_lease WHERE name = 'audit-expiry')",
+  "EXISTS (SELECT 1 FROM store_lease WHERE tenant = NEW.tenant AND name = 'audit-expiry')",
 ].join(' AND ');
 
 /**
@@ -41,7 +41,7 @@ export const auditInput: Migration = {
       issuer TEXT, subject TEXT, call_id TEXT, since_ms BIGINT, until_ms BIGINT,
       PRIMARY KEY (tenant, id)
     )`,
-    'CREATE TABLE store_lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_ms BIGINT NOT NULL)',
+    'CREATE TABLE store_lease (tenant TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL, until_ms BIGINT NOT NULL, PRIMARY KEY (tenant, name))',
     `CREATE TABLE audit_expiry (
       tenant TEXT NOT NULL, log TEXT NOT NULL, class TEXT NOT NULL, through_seq BIGINT NOT NULL, PRIMARY KEY (tenant, log, class)
     )`,
