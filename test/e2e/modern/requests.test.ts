@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { metaKey } from '../../../src/call/modern-meta.ts';
+import { flatPolicy } from '../../support/gateway.ts';
+import { answer } from '../../support/recording-upstream.ts';
 import { startRig, type Rig } from '../transport/rig.ts';
 import { ModernAgent } from './modern-agent.ts';
 
@@ -43,5 +45,57 @@ describe('a request that stands for itself', { concurrency: false }, () => {
     const bob = await ModernAgent.of(rig, 'bob');
     await bob.call('echo');
     assert.equal(rig.upstream.sessions.size, sessions + 1);
+  });
+});
+
+describe('a refusal of policy', { concurrency: false }, () => {
+  let strict: Rig;
+  let refused: ModernAgent;
+  before(async () => {
+    const terms = '"groups": ["security"], "quorum": 1, "expires_s": 60, "allow_self": false';
+    const asks = Object.fromEntries(
+      Object.entries(flatPolicy('deny')).map(([path, text]) => [
+        path,
+        text.replace(/^call := (.*)$/m, (_all, decision: string) => {
+          const held = decision
+            .replaceAll('"deny"', '"require_approval"')
+            .replace('"approval": null', `"approval": {${terms}, "rules": ["test/flat"], "terms": [{"rule": "test/flat", ${terms}}]}`);
+          return `default call := ${decision}\n\ncall := ${held} if input.target.name == "read"`;
+        }),
+      ]),
+    );
+    strict = await startRig({
+      policy: asks,
+      prepare: (upstream) => {
+        upstream.capabilities = { tools: {}, prompts: {} };
+        upstream.always('prompts/list', ({ request, response }) => answer(response, request.message.id, { prompts: [{ name: 'greet' }] }));
+      },
+    });
+    refused = await ModernAgent.of(strict);
+  });
+  after(() => strict.close());
+
+  test('of a call is a tool result that says so, of another method an error of our own; each is recorded once and sent nowhere', async () => {
+    for (const [method, params] of [
+      ['tools/call', { name: 'echo', arguments: {} }],
+      ['prompts/get', { name: 'greet' }],
+      ['server/discover', {}],
+      ['subscriptions/listen', { notifications: { toolsListChanged: true } }],
+    ] as const) {
+      const { status, json } = await strict.refused(method, { status: 200 }, () => refused.send(method, params));
+      assert.equal(status, 200);
+      if (method !== 'tools/call') {
+        assert.equal(json.error.code, 4030, method);
+        continue;
+      }
+      assert.deepEqual([json.result.isError, json.result.resultType], [true, 'complete']);
+      assert.equal(json.result._meta['castellan/decision'].effect, 'deny');
+    }
+  });
+
+  test('for now, until people agree, names the approval', async () => {
+    const { json } = await strict.refused('held', { status: 200, code: 'require_approval' }, () => refused.call('read'));
+    assert.deepEqual([json.result.isError, json.result.resultType], [true, 'complete']);
+    assert.match(json.result._meta['castellan/decision'].approval.id, /^apr_/);
   });
 });
