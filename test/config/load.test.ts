@@ -62,6 +62,7 @@ describe('a configuration that is right', () => {
         durability: 'full',
         inputs: { enabled: true, keep_days: 90, max_bytes: 262_144, earlier_keys: [] },
         records: { keep_days: {} },
+        checkpoints: { enabled: true, records: 1000, interval_s: 30, push: [], earlier_keys: [] },
         sinks: [],
       },
       telemetry: {},
