@@ -196,8 +196,10 @@ describe('what is forwarded', { timeout: 60_000 }, () => {
     const bytes = upstream.bytes();
     for (const word of ['canary-meta', 'canary-header', 'mine', agent.token ?? '', agent.session ?? ''])
       assert.ok(!bytes.includes(word), word);
-    const extra = await agent.request('tools/call', { name: 'echo', arguments: {}, task: { ttl: 1 } });
+    const extra = await agent.request('tools/call', { name: 'echo', arguments: {}, more: { ttl: 1 } });
     assert.equal(extra.error.code, -32602);
+    const task = await agent.request('tools/call', { name: 'echo', arguments: {}, task: { ttl: 1 } });
+    assert.equal(task.error.code, -32601, 'a tool that is not called as a task');
   });
 
   it('of a variant is pinned and narrowed, whatever the agent sends', async () => {
