@@ -2,7 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import type { ReplayTools } from '../cli/replay-tools.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Opa } from '../rego/opa.ts';
-import { replayFaithfully } from '../replay/faithful.ts';
+import { entrypointsOf } from '../release/policy-source.ts';
+import { replayFaithfully, type FaithfulOptions } from '../replay/faithful.ts';
+import { independentOfHistory } from '../replay/independent.ts';
 import type { ExportHead } from '../replay/recorded-file.ts';
 import { replay } from '../replay/replay.ts';
 import { dataLiterals, literalsOf, unservedRules, wordsOf } from '../replay/tokens/vocabulary.ts';
@@ -35,7 +37,9 @@ export const replayTools: ReplayTools = {
         workers: request.workers,
         onProgress: request.onProgress,
       };
-      const report = await (request.mode === 'faithful' ? replayFaithfully({ ...options, historyWindowMs }) : replay(options));
+      const report = await (request.mode === 'faithful'
+        ? replayFaithfully({ ...options, historyWindowMs, independent: independence(opened.candidate) })
+        : replay(options));
       return { ...report, unserved_rules: opened.unserved };
     }),
   coverage: coverByTraffic,
@@ -56,6 +60,20 @@ export const replayTools: ReplayTools = {
     }
   },
 };
+
+/** Partial evaluation of a candidate whose Rego is at hand. */
+function independence({ source }: Candidate): FaithfulOptions['independent'] {
+  if (source.bundle?.wasm !== undefined) return undefined;
+  return (questions) =>
+    withOpa(async (opa) => {
+      const { files } = source;
+      const { packages } = await opa.analyse({ files, entrypoints: entrypointsOf(source) });
+      const sets = packages.flatMap(({ path, rules }) =>
+        path.startsWith('rules/') ? rules.filter(({ kind }) => kind === 'set').map(({ name }) => [...path.split('/'), name]) : [],
+      );
+      return independentOfHistory(opa, files, sets, questions);
+    });
+}
 
 /** Rules of a candidate that an export cannot serve, because they decide by values that are tokens there. */
 async function unservedBy(opa: Opa, head: ExportHead | undefined, { source, dataJson }: Candidate): Promise<readonly string[]> {

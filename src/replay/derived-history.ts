@@ -64,8 +64,8 @@ export class DerivedHistory {
     this.#reads = reads;
   }
 
-  /** The input of a call under the candidate. */
-  input(call: CallFacts, json: string): Derived {
+  /** The input of a call under the candidate. `isIndependent`: its answer depends on neither history nor labels, so what is not known of them does not matter. */
+  input(call: CallFacts, json: string, isIndependent: boolean): Derived {
     const trail = this.#trail(call, json);
     const since = call.atMs - this.#windowMs;
     const denied = trail.denied.get(call.session) ?? 0;
@@ -75,8 +75,9 @@ export class DerivedHistory {
     const entries = JSON.parse(members.get('history') ?? '[]') as HistoryEntry[];
     const session = JSON.parse(members.get('session') ?? '{}') as { labels?: readonly string[]; denied?: number };
     this.#learn(trail, entries);
-    const derived = this.#entries(trail, entries);
-    const labels = this.#labels(trail, session.labels ?? [], since, call.key);
+    const recorded = session.labels ?? [];
+    const derived = this.#entries(trail, entries) ?? (isIndependent ? entries : undefined);
+    const labels = this.#labels(trail, recorded, since, call.key) ?? (isIndependent ? recorded : undefined);
     if (derived === undefined || labels === undefined) return { known: false };
     const text = new Map(members);
     if (members.has('history')) text.set('history', JSON.stringify(derived));

@@ -27,6 +27,8 @@ export interface RecordFacts {
   readonly argumentsDigest: string;
   readonly toolLabels: readonly string[];
   readonly limits: readonly Limit[];
+  /** Its answer under the candidate depends on neither history nor labels. */
+  readonly isIndependent: boolean;
   /** The decision was only observed: the call was sent as it came, whatever it says. */
   readonly observed: boolean;
 }
@@ -38,7 +40,8 @@ export interface FaithfulAnswer {
   readonly changed: readonly { readonly index: number; readonly kind: Kind; readonly was: Verdict; readonly now: Verdict }[];
   readonly evaluated: number;
   readonly undecidable: number;
-  readonly unknowable: number;
+  /** Places of inputs that depend on what nobody knows. */
+  readonly unknowable: readonly number[];
   /** Results of calls that would not have been sent. */
   readonly moot: number;
   readonly times: Uint32Array;

@@ -45,12 +45,12 @@ class FaithfulReplay {
 
   one(entry: Entrypoint, json: string, recorded: Verdict, facts: RecordFacts): Outcome {
     if (!this.#policy.has(entry)) return 'undecidable';
-    if (entry === 'gateway/result') return this.#result(this.#calls.get(facts.call), json, recorded);
+    if (entry === 'gateway/result') return this.#result(this.#calls.get(facts.call), json, recorded, facts.isIndependent);
     const call = callFacts(json, facts);
     if (this.#calls.size > maxOpenCalls) this.#calls.delete(this.#calls.keys().next().value ?? '');
     this.#calls.set(facts.call, call);
     this.#limits.began(call.atMs);
-    const given = this.#history.input(call, json);
+    const given = this.#history.input(call, json, facts.isIndependent);
     // What depends on what nobody knows goes on as it was recorded.
     if (!given.known) {
       this.#note(entry, call, facts, recorded, recorded);
@@ -66,11 +66,11 @@ class FaithfulReplay {
     return differs(effective(recorded), effective(met));
   }
 
-  #result(call: CallFacts | undefined, json: string, recorded: Verdict): Outcome {
+  #result(call: CallFacts | undefined, json: string, recorded: Verdict, isIndependent: boolean): Outcome {
     // Its call was decided before the first that is on record.
     if (call === undefined) return differs(recorded, this.#evaluate('gateway/result', json).verdict);
     if (this.#history.hasNoResult(call)) return 'moot';
-    const given = this.#history.input(call, json);
+    const given = this.#history.input(call, json, isIndependent);
     if (!given.known) {
       this.#history.judged(call, recorded.labels, recorded.labels, undefined);
       return 'unknowable';
@@ -148,7 +148,8 @@ function start(port: NonNullable<typeof parentPort>, data: FaithfulWorkerData, b
   const state = new Int32Array(data.state);
   port.on('message', (batch: FaithfulBatch) => {
     const changed: FaithfulAnswer['changed'][number][] = [];
-    const counts = { unknowable: 0, moot: 0, undecidable: 0 };
+    const unknowable: number[] = [];
+    const counts = { moot: 0, undecidable: 0 };
     const evaluatedBefore = replay.evaluated;
     replay.times.fill(0);
     for (let at = 0; at < batch.length; at += 4) {
@@ -156,12 +157,20 @@ function start(port: NonNullable<typeof parentPort>, data: FaithfulWorkerData, b
       const entry = entrypoints[batch[at] as number] as Entrypoint;
       const recorded = JSON.parse(batch[at + 2] as string) as Verdict;
       const outcome = replay.one(entry, batch[at + 1] as string, recorded, JSON.parse(batch[at + 3] as string) as RecordFacts);
-      if (typeof outcome === 'string') counts[outcome]++;
+      if (outcome === 'unknowable') unknowable.push(at / 4);
+      else if (typeof outcome === 'string') counts[outcome]++;
       else if (outcome !== undefined) changed.push({ index: at / 4, ...outcome });
     }
     Atomics.store(state, stateAt.index, -1);
     const evaluated = replay.evaluated - evaluatedBefore;
-    port.postMessage({ changed, ...counts, evaluated, times: replay.times.slice(), isShared: replay.isShared } satisfies FaithfulAnswer);
+    port.postMessage({
+      changed,
+      unknowable,
+      ...counts,
+      evaluated,
+      times: replay.times.slice(),
+      isShared: replay.isShared,
+    } satisfies FaithfulAnswer);
   });
   port.postMessage({ kind: 'ready' } satisfies ReplayHello);
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { entrypoints } from '../model/decision.ts';
+import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { RecordedDecision } from '../model/recorded.ts';
 import { workerUrl } from '../model/worker-url.ts';
@@ -13,7 +13,20 @@ import type { ReplayReport } from './report.ts';
 export interface FaithfulOptions extends ReplayOptions {
   /** How long a call and its labels stay in history, as the gateway was configured. */
   readonly historyWindowMs: number;
+  /** Says of each input whether its answer depends on neither history nor labels, whatever they are. Absent: nothing is known of that. */
+  readonly independent?: ((inputs: readonly Question[]) => Promise<readonly boolean[]>) | undefined;
 }
+
+/** One input of one entrypoint. */
+export interface Question {
+  readonly entry: Entrypoint;
+  readonly inputJson: string;
+}
+
+/** Inputs that are looked at more closely; further ones stay unknowable. */
+const maxQuestions = 3_000;
+/** What is known of one input can make others unknowable that were not: each round knows more. */
+const maxRounds = 3;
 
 const batchSize = 256;
 const maxGiven = 3;
@@ -25,20 +38,37 @@ const maxOpenCalls = 200_000;
  * @throws GatewayError as `replay`; `policy.fault` when an evaluation takes too long, since what follows would hang on it
  */
 export async function replayFaithfully(options: FaithfulOptions): Promise<ReplayReport> {
-  const workers = options.workers ?? availableParallelism();
-  const report = await attempt(options, workers);
-  if (report !== undefined) return report;
-  // A limit is counted over several identities: one worker sees them all.
-  const alone = await attempt(options, 1);
-  if (alone === undefined) throw new GatewayError('gateway.internal', 'a worker that sees every call cannot share a limit');
-  return alone;
+  let workers = options.workers ?? availableParallelism();
+  const asked = new Map<number, boolean>();
+  for (let round = 1; ; round++) {
+    const unsure = new Map<number, Question>();
+    let report = await attempt(options, workers, asked, unsure);
+    if (report === undefined) {
+      // A limit is counted over several identities: one worker sees them all.
+      workers = 1;
+      unsure.clear();
+      report = await attempt(options, workers, asked, unsure);
+    }
+    if (report === undefined) throw new GatewayError('gateway.internal', 'a worker that sees every call cannot share a limit');
+    const open = [...unsure].filter(([seq]) => !asked.has(seq)).slice(0, maxQuestions);
+    if (options.independent === undefined || open.length === 0 || round === maxRounds) return report;
+    const answers = await options.independent(open.map(([, question]) => question));
+    open.forEach(([seq], index) => asked.set(seq, answers[index] === true));
+    if (!answers.includes(true)) return report;
+  }
 }
 
-async function attempt(options: FaithfulOptions, workers: number): Promise<ReplayReport | undefined> {
+/** One pass over what is on record; `asked` is what is known of inputs, `unsure` gets those that stay unknowable. */
+async function attempt(
+  options: FaithfulOptions,
+  workers: number,
+  asked: ReadonlyMap<number, boolean>,
+  unsure: Map<number, Question>,
+): Promise<ReplayReport | undefined> {
   const tally = new Tally(options, 'faithful');
   const shards: Shard[] = [];
   try {
-    for (let index = 0; index < workers; index++) shards.push(new Shard(options, workers === 1, tally));
+    for (let index = 0; index < workers; index++) shards.push(new Shard(options, workers === 1, tally, unsure));
     await Promise.all(shards.map(async (shard) => shard.ready));
     const calls = new Map<string, RecordFacts>();
     for await (const one of options.recorded.read(options.filter)) {
@@ -46,7 +76,7 @@ async function attempt(options: FaithfulOptions, workers: number): Promise<Repla
       const facts = factsOf(one, calls);
       if (item === undefined || facts === undefined) continue;
       const shard = shards[shardOf(facts.identity, workers)];
-      await shard?.add(item, facts);
+      await shard?.add(item, asked.get(one.seq) === true ? { ...facts, isIndependent: true } : facts);
       if (shards.some(({ isShared }) => isShared)) return undefined;
     }
     await Promise.all(shards.map(async (shard) => shard.drain()));
@@ -80,6 +110,7 @@ function factsOf({ record, entry }: RecordedDecision, calls: Map<string, RecordF
     argumentsDigest: what.arguments_digest ?? '',
     toolLabels: what.labels ?? [],
     limits: decision?.limits ?? [],
+    isIndependent: false,
     observed: decision?.enforced === false,
   };
   if (calls.size >= maxOpenCalls) calls.delete(calls.keys().next().value ?? '');
@@ -96,6 +127,7 @@ const nobody = {
   argumentsDigest: '',
   toolLabels: [],
   limits: [],
+  isIndependent: false,
   observed: false,
 } as const;
 
@@ -105,6 +137,7 @@ class Shard {
   isShared = false;
   readonly #worker: Worker;
   readonly #tally: Tally;
+  readonly #unsure: Map<number, Question>;
   readonly #given: (readonly Item[])[] = [];
   readonly #state: Int32Array;
   readonly #deadlineMs: number;
@@ -118,8 +151,10 @@ class Shard {
     { candidate, builtins, maxMemoryBytes, historyWindowMs, deadlineMs = 5_000 }: FaithfulOptions,
     isAlone: boolean,
     tally: Tally,
+    unsure: Map<number, Question>,
   ) {
     this.#tally = tally;
+    this.#unsure = unsure;
     this.#deadlineMs = deadlineMs;
     const state = new SharedArrayBuffer(stateBytes);
     this.#state = new Int32Array(state);
@@ -195,6 +230,11 @@ class Shard {
     const items = this.#given.shift() ?? [];
     this.isShared ||= answer.isShared;
     this.#tally.derived(answer, items);
+    for (const index of answer.unknowable) {
+      const item = items[index];
+      if (item !== undefined && this.#unsure.size < maxQuestions * maxRounds)
+        this.#unsure.set(item.one.seq, { entry: item.one.entry, inputJson: item.json });
+    }
     this.#wake?.();
   }
 

@@ -170,10 +170,10 @@ export class Tally {
 
   /** The outcome of a whole batch, derived. */
   derived(answer: FaithfulAnswer, items: readonly Item[]): void {
-    const left = answer.undecidable + answer.unknowable + answer.moot;
+    const left = answer.undecidable + answer.unknowable.length + answer.moot;
     this.#replayed += items.length - left;
     this.#undecidable += answer.undecidable;
-    this.#unknowable += answer.unknowable;
+    this.#unknowable += answer.unknowable.length;
     this.#moot += answer.moot;
     this.#evaluated += answer.evaluated;
     add(this.#times.candidate, answer.times);

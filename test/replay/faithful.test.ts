@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { replayBuiltins } from '../../src/app/candidate.ts';
 import type { PolicyEngine } from '../../src/model/ports.ts';
 import { replayFaithfully } from '../../src/replay/faithful.ts';
+import { independentOfHistory } from '../../src/replay/independent.ts';
 import { replay, type ReplayRelease } from '../../src/replay/replay.ts';
 import type { ReplayReport } from '../../src/replay/report.ts';
 import { Releases, shippedFiles, type Files } from './releases.ts';
@@ -106,6 +107,41 @@ describe('replay with history as it would have been', () => {
     assert.equal(report.kinds.newly_allowed, 1);
     assert.equal(report.unknowable, 1);
     assert.equal(report.replayed + report.unknowable, recorder.recorded.length);
+  });
+
+  test('what is decided without history and labels is known all the same, by partial evaluation', async () => {
+    const recorder = new Recorder(engine);
+    assert.equal((await recorder.call(bob, notes, { path: 'a' })).effect, 'deny');
+    for (let turn = 0; turn < 3; turn++) await recorder.call(bob, tool('memory', 'read_graph', { labels: ['read'] }), { turn });
+    await recorder.call(bob, fetch, { url: 'a' });
+    const over = { 'rules/new/graph.rego': 'package rules.new.graph\n\ndeny contains "no" if input.target.name == "read_graph"\n' };
+    const files = await shippedFiles(over, (data) => ({
+      ...data,
+      grants: { ...data.grants, support: { memory: { tools: { '*': true } } } },
+    }));
+    const wider = await releases.of(files);
+    const { packages } = await releases.opa.analyse({ files, entrypoints: ['gateway/call'] });
+    const sets = packages.flatMap(({ path, rules }) =>
+      path.startsWith('rules/') ? rules.filter(({ kind }) => kind === 'set').map(({ name }) => [...path.split('/'), name]) : [],
+    );
+    const options = {
+      recorded: inMemory(recorder.recorded),
+      filter: { tenant: 'default' },
+      candidate: wider,
+      builtins: replayBuiltins(),
+      workers: 1,
+      historyWindowMs: recorder.windowMs,
+    };
+    const guarded = await replayFaithfully(options);
+    assert.equal(guarded.unknowable, 7);
+    const known = await replayFaithfully({
+      ...options,
+      independent: (questions) => independentOfHistory(releases.opa, files, sets, questions),
+    });
+    // Only what sends data out looks at what was read before.
+    assert.deepEqual([known.unknowable, known.kinds.newly_denied, known.moot], [1, 3, 3]);
+    const combining = { ...files, 'gateway/more.rego': 'package gateway.more\n\nseen if count(input.history) > 0\n' };
+    assert.deepEqual(await independentOfHistory(releases.opa, combining, sets, [{ entry: 'gateway/call', inputJson: '{}' }]), [false]);
   });
 
   test('denials of a session are counted as the candidate would have made them', async () => {
