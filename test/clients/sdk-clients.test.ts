@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { CatalogueView } from '../../src/upstream/catalogue-view.ts';
 import { refusal, startRealServers, type Question, type RealServers } from './real-servers.ts';
 import { missing } from './tools.ts';
 
@@ -65,6 +66,22 @@ function suite(names: readonly string[], skip: string | false): void {
     let real: RealServers;
     before(async () => void (real = await startRealServers(names)));
     after(() => real.close());
+
+    test('a scan finds nothing in what these servers say', async () => {
+      const { servers } = (await real.gateway.admin('GET', '/catalogue')).body as CatalogueView;
+      assert.deepEqual(
+        servers.map(({ name }) => name),
+        names,
+      );
+      assert.deepEqual(
+        servers.flatMap(({ tools }) => tools.flatMap(({ name, findings }) => findings.map(({ detector }) => `${name}: ${detector}`))),
+        [],
+      );
+      for (const { name, tools, instructions } of servers) {
+        assert.ok(tools.length > 0, name);
+        assert.equal(instructions?.withheld, undefined, name);
+      }
+    });
 
     for (const { name, version, connect } of drivers) {
       for (const server of names) {
