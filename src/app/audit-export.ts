@@ -1,4 +1,5 @@
 import { exportAudit, exportForms, exportTypes, type ExportForm } from '../audit/export.ts';
+import type { KeyRing } from '../audit/sealed-keys.ts';
 import type { Config } from '../config/schema-types.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
@@ -6,7 +7,7 @@ import { auditSearch } from './audit-filter.ts';
 import { checkpointSigner } from './checkpoints.ts';
 
 /**
- * The records that a query names as a file. `before` runs first, when the file is begun to be read.
+ * The records that a query names as a file. `before` runs first, when the file is begun to be read; with `keys` their inputs are in it.
  * @throws GatewayError `request.invalid`
  */
 export function exportFile(
@@ -15,6 +16,7 @@ export function exportFile(
   tenant: string,
   query: URLSearchParams,
   before: () => Promise<void> = () => Promise.resolve(),
+  keys?: KeyRing,
 ): { readonly type: string; readonly chunks: AsyncIterable<Uint8Array> } {
   const asked = query.get('format') ?? 'jsonl';
   const form = exportForms.find((known): known is ExportForm => known === asked);
@@ -24,7 +26,7 @@ export function exportFile(
   const chunks = async function* (): AsyncIterable<Uint8Array> {
     await before();
     const signer = form === 'jsonl' ? await checkpointSigner(config) : undefined;
-    yield* exportAudit(db, form, { ...filter, signer });
+    yield* exportAudit(db, form, { ...filter, signer, keys });
   };
   return { type: exportTypes[form], chunks: chunks() };
 }

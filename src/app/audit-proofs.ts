@@ -5,6 +5,7 @@ import { parseVerifier, type NoteVerifier } from '../audit/note.ts';
 import { proveConsistency, proveInclusion } from '../audit/proofs.ts';
 import { parseHead, verifyAudit, type Verification } from '../audit/verify.ts';
 import { verifyExport, type ExportVerification } from '../audit/verify-export.ts';
+import { verifyInputs } from '../audit/verify-inputs.ts';
 import { openVerifyPool } from '../audit/verify-pool.ts';
 import type { AuditProofs, Environment, VerifyRequest } from '../cli/application.ts';
 import { loadConfig } from '../config/load.ts';
@@ -15,6 +16,7 @@ import { openDb } from '../store/open.ts';
 import { auditStore, storeOptions } from './admin.ts';
 import { checkpointSigner, checkpointVerifiers } from './checkpoints.ts';
 import { readGiven } from './given-files.ts';
+import { readInputKeys } from './input-keys.ts';
 
 /** Below so many records a thread takes longer to start than to verify them. */
 const threadsFromRecords = 5_000;
@@ -22,7 +24,7 @@ const threads = 2;
 
 /** What can be shown of a tenant's log, on a database that is open. */
 export interface LogProofs {
-  verify(request: Pick<VerifyRequest, 'head' | 'checkpoints' | 'keys'>): Promise<Verification>;
+  verify(request: Pick<VerifyRequest, 'head' | 'checkpoints' | 'keys' | 'inputs'>): Promise<Verification & { readonly inputs?: number }>;
   /** Signs what is there now, or gives the latest. */
   checkpoint(): Promise<{ readonly public_key: string; readonly size: number; readonly at_ms: number; readonly note: string }>;
   /** What shows that a record is in the log that a checkpoint is of: the first checkpoint that has it, or one made now. */
@@ -43,19 +45,25 @@ export function logProofs(config: Config, db: Db): LogProofs {
     return { ...made, publicKey: signer.verifierKey };
   };
   return {
-    verify: async ({ head, checkpoints = [], keys = [] }) => {
+    verify: async ({ head, checkpoints = [], keys = [], inputs = false }) => {
       const verifiers = [...(await checkpointVerifiers(config)), ...keys.map(parseVerifier)];
       const { storeModule, storeOptions: store } = auditStore(config);
       const size = await book.size();
       const pool = size < threadsFromRecords ? undefined : openVerifyPool({ storeModule, storeOptions: store }, threads);
       try {
-        return await verifyAudit(db, {
+        const found = await verifyAudit(db, {
           tenant,
           verifiers,
           notes: checkpoints,
           ...(head === undefined ? {} : { head: parseHead(head) }),
           ...(pool === undefined ? {} : { scan: (range) => pool.scan(range), concurrency: 2 * threads }),
         });
+        if (!found.ok || !inputs) return found;
+        const ring = readInputKeys(config);
+        if (ring === undefined)
+          throw new GatewayError('request.invalid', 'no key is at hand that opens the inputs; name it in `audit.inputs.key`');
+        const checked = await verifyInputs(db, { tenant, toSeq: found.headSeq, keys: ring });
+        return typeof checked === 'number' ? { ...found, inputs: checked } : { ok: false, ...checked };
       } finally {
         await pool?.close();
       }

@@ -5,6 +5,7 @@ import { openDb } from '../store/open.ts';
 import { storeOptions } from './admin.ts';
 import { exportFile } from './audit-export.ts';
 import { auditSearch } from './audit-filter.ts';
+import { readInputKeys } from './input-keys.ts';
 
 /** The audit log of a configuration's database. @throws GatewayError `config.invalid`, `store.unavailable` */
 export async function openAuditReader(configPath: string, env: Environment): Promise<AuditReader> {
@@ -12,7 +13,10 @@ export async function openAuditReader(configPath: string, env: Environment): Pro
   const db = await openDb(storeOptions(config));
   return {
     search: (query) => searchAudit(db, auditSearch(config.tenant, query)),
-    export: (query) => exportFile(db, config, config.tenant, query).chunks,
+    export: (query) => {
+      const keys = query.get('inputs') === 'true' ? readInputKeys(config) : undefined;
+      return exportFile(db, config, config.tenant, query, undefined, keys).chunks;
+    },
     close: () => db.close(),
   };
 }

@@ -3,9 +3,11 @@ import type { Db } from '../model/ports.ts';
 import { genesis } from './chain.ts';
 import { openCheckpointBook, type StoredCheckpoint } from './checkpoint-book.ts';
 import { csvHeader, csvLine } from './export-csv.ts';
-import { checkpointLine, endLine, headerLine, recordLine } from './export-format.ts';
+import { checkpointLine, endLine, headerLine, openingLine, recordLine } from './export-format.ts';
 import type { NoteSigner } from './note.ts';
 import { matching, stretch, type MatchedRow } from './export-rows.ts';
+import type { KeyRing } from './sealed-keys.ts';
+import { SealedReader } from './sealed-reader.ts';
 import { firstSeqFrom, type AuditFilter, type StoredRecord } from './read.ts';
 import type { Digest } from '../model/ids.ts';
 import { consistencyProof, inclusionProof, treeNodes } from './tree-proof.ts';
@@ -28,6 +30,8 @@ export interface ExportOptions extends Omit<AuditFilter, 'limit' | 'beforeSeq' |
   readonly text?: string;
   /** Signs a checkpoint of all that is there, so that the last records are covered too. */
   readonly signer?: NoteSigner | undefined;
+  /** Opens inputs, which then stand behind their records (`jsonl` alone); absent: the export is without them. */
+  readonly keys?: KeyRing | undefined;
   /** The key name that the header tells, where there is no signer. */
   readonly origin?: string;
 }
@@ -92,6 +96,7 @@ async function* stretchLines(
   const first = sinceMs === undefined ? 1 : await firstSeqFrom(db, tenant, log, sinceMs);
   const high = untilMs === undefined ? head : Math.min(head, (await firstSeqFrom(db, tenant, log, untilMs)) - 1);
   const tree = openTree(db, tenant, log, Math.max(head, 1));
+  const reader = new Openings(db, options);
   const nodes = first === 1 ? [] : (await treeNodes(first - 1, tree.node)).map(hexOf);
   yield headerLine({ tenant, log, first, previous: await hashBefore(db, tenant, log, first), nodes, selection: false, origin });
   let records = 0;
@@ -99,7 +104,7 @@ async function* stretchLines(
   for await (const rows of stretch(db, tenant, log, first, high)) {
     const lines: string[] = [];
     for (const row of rows) {
-      lines.push(await lineOf(row, tree));
+      lines.push(await lineOf(row, tree), ...(await reader.of(row)));
       records += 1;
       const [next] = checkpoints;
       if (next?.size !== row.seq) continue;
@@ -126,13 +131,14 @@ async function* pickedLines(
   const { tenant, log = 'main' } = options;
   yield headerLine({ tenant, log, first: 1, previous: genesis(tenant, log).hash, nodes: [], selection: true, origin });
   const tree = openTree(db, tenant, log, checkpoint?.size ?? 1);
+  const reader = new Openings(db, options);
   let records = 0;
   let unproved = 0;
   for await (const rows of matching(db, { ...options, ...(await startOf(db, options)), high })) {
     const lines: string[] = [];
     for (const row of rows) {
       const proof = checkpoint === undefined ? undefined : (await inclusionProof(row.seq - 1, checkpoint.size, tree.node)).map(hexOf);
-      lines.push(await lineOf(row, tree, proof));
+      lines.push(await lineOf(row, tree, proof), ...(await reader.of(row)));
     }
     records += rows.length;
     unproved += rows.length;
@@ -149,6 +155,31 @@ async function* pickedLines(
 const checkpointPage = 200;
 const provedAtOnce = 5_000;
 
+/** The lines that open the inputs of records, which come in order. */
+class Openings {
+  readonly #reader: SealedReader | undefined;
+  #inputs: Awaited<ReturnType<SealedReader['open']>> = new Map();
+  #upTo = 0;
+
+  constructor(db: Db, { tenant, log = 'main', keys }: ExportOptions) {
+    this.#reader = keys === undefined ? undefined : new SealedReader(db, keys, tenant, log);
+  }
+
+  async of({ seq, text }: MatchedRow): Promise<string[]> {
+    if (this.#reader === undefined || text === '') return [];
+    if (seq > this.#upTo) {
+      this.#upTo = seq + openedAtOnce;
+      this.#inputs = await this.#reader.open(seq, this.#upTo);
+    }
+    const input = this.#inputs.get(seq);
+    if (input === undefined) return [];
+    const { entry, salt, json, masked } = input;
+    return [openingLine({ seq, entry, salt, json, ...(masked === undefined ? {} : { masked: [...masked] }) })];
+  }
+}
+
+const openedAtOnce = 499;
+
 /** The line of a record; where retention took its text away, of the leaf that stands in for it. */
 async function lineOf({ seq, hash, text }: MatchedRow, tree: TreeReader, proof?: readonly string[]): Promise<string> {
   const proved = proof === undefined ? {} : { proof };
@@ -163,6 +194,7 @@ function isPicked({
   untilMs: _until,
   signer: _signer,
   origin: _origin,
+  keys: _keys,
   ...filter
 }: ExportOptions): boolean {
   return Object.values(filter).some((value: unknown) => value !== undefined && value !== '');

@@ -70,6 +70,8 @@ export interface VerifyRequest {
   /** Public keys, and signed notes from outside the log: texts, or the files that they are in. */
   readonly keys?: readonly string[];
   readonly checkpoints?: readonly string[];
+  /** Whether the sealed inputs are opened and compared too. */
+  readonly inputs?: boolean;
 }
 
 /** A receipt as far as the commands look into it. */

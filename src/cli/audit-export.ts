@@ -9,6 +9,7 @@ import { remoteAudit } from './audit-query.ts';
 import type { CommandContext } from './program.ts';
 
 interface ExportOptions extends AuditFilterOptions, ForReplayOptions {
+  readonly inputs?: boolean;
   readonly server?: string;
   readonly format: string;
 }
@@ -20,7 +21,8 @@ export function auditExportCommand(context: CommandContext): Command {
     .addOption(new Option('--format <format>', 'the form of the file').choices(['jsonl', 'csv', 'parquet']).default('jsonl'))
     .option('--output <file>', 'where it is written; default: standard output')
     .addOption(new Option('--server <url>', 'the gateway; default: the one you are signed in at'))
-    .option('--config <file>', 'read the database of this configuration directly, with no gateway running');
+    .option('--config <file>', 'read the database of this configuration directly, with no gateway running')
+    .option('--inputs', 'with the inputs that decisions were made on, opened, in JSON Lines: they hold what agents sent; needs `--config`');
   return forReplayOptions(addAuditFilter(command)).action((options: ExportOptions) =>
     options.forReplay === true ? exportForReplay(context, options) : exportRecords(context, options),
   );
@@ -32,6 +34,11 @@ async function exportRecords({ app, output }: CommandContext, options: ExportOpt
       throw new GatewayError('request.invalid', 'this option is for `--for-replay`; give that too, or leave it out');
   const query = auditQuery(options, Date.now());
   query.set('format', options.format);
+  if (options.inputs === true) {
+    if (options.config === undefined || options.format !== 'jsonl')
+      throw new GatewayError('request.invalid', '`--inputs` needs `--config`, whose keys open them, and the form `jsonl`');
+    query.set('inputs', 'true');
+  }
   const reader = options.config === undefined ? remoteAudit(options) : await app.readAudit(options.config, process.env);
   let bytes = 0;
   const counted = async function* (): AsyncIterable<Uint8Array> {

@@ -21,6 +21,7 @@ interface VerifyOptions extends Where {
   readonly head?: string;
   readonly key: readonly string[];
   readonly checkpoint: readonly string[];
+  readonly inputs?: boolean;
 }
 
 /** `castellan audit verify`: a database, what a gateway has, or an export file. */
@@ -33,6 +34,7 @@ export function auditVerifyCommand({ app, output, exit }: CommandContext): Comma
     .option('--head <seq:hash>', 'the head that was noted earlier; a log that does not reach it was cut')
     .option('--key <key>', keyText, gather, [])
     .option('--checkpoint <file>', checkpointText, gather, [])
+    .option('--inputs', 'open the sealed inputs too, and compare each with its record: with `--config`')
     .action(async (file: string | undefined, options: VerifyOptions) => {
       const { head, key: keys, checkpoint: checkpoints, config } = options;
       const request = { keys, checkpoints, ...(head === undefined ? {} : { head }) };
@@ -40,7 +42,7 @@ export function auditVerifyCommand({ app, output, exit }: CommandContext): Comma
         file !== undefined
           ? await app.auditProofs.verifyFile(file, request)
           : config !== undefined
-            ? await app.auditProofs.verify({ ...request, config }, process.env)
+            ? await app.auditProofs.verify({ ...request, config, inputs: options.inputs === true }, process.env)
             : await AdminClient.connect(options, process.env).call<Verification>(
                 'POST',
                 '/audit/verify',

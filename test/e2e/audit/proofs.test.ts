@@ -197,6 +197,13 @@ describe('the proofs of a running gateway', { timeout: 180_000 }, () => {
     const bad = await offline('verify', file, '--key', key);
     assert.deepEqual([bad.code, JSON.parse(bad.stdout).kind], [1, 'edited'], bad.stdout);
     assert.equal((await offline('verify', file)).code, 2);
+    assert.equal((await cli('export', '--inputs', '--output', file)).code, 0);
+    const whole = JSON.parse((await offline('verify', file, '--key', key)).stdout) as { ok: boolean; inputs: number };
+    assert.ok(whole.ok && whole.inputs > 20, JSON.stringify(whole));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('call 3', 'call 4'));
+    assert.equal(JSON.parse((await offline('verify', file, '--key', key)).stdout).kind, 'input_swapped');
+    const stored = JSON.parse((await cli('verify', '--inputs')).stdout) as { ok: boolean; inputs: number };
+    assert.ok(stored.ok && stored.inputs >= whole.inputs, JSON.stringify(stored));
   });
 
   it('writes a receipt of a call, which is checked offline with the public key alone', async () => {
