@@ -7,8 +7,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { openAuditLog, type AuditLogOptions, type OpenAuditLog } from '../../src/audit/open.ts';
 import { readAudit } from '../../src/audit/read.ts';
+import { newKeyText, sealingKey } from '../../src/audit/sealed-keys.ts';
+import { SealedReader } from '../../src/audit/sealed-reader.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import { openDb } from '../../src/store/open.ts';
+import { keptInput, textOf } from './inputs.ts';
 import { decided, finished } from './records.ts';
 
 const realStore = new URL('../../src/store/open.ts', import.meta.url).href;
@@ -39,35 +42,69 @@ describe('audit log', () => {
     }
   };
 
-  it('loses no acknowledged record and keeps its chain when the process is killed under load', { timeout: 30_000 }, async () => {
-    const child = spawn(process.execPath, [new URL('./appender.ts', import.meta.url).pathname, path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let printed = '';
-    const gone = new Promise((resolve) => child.on('close', resolve));
-    await new Promise<void>((resolve) => {
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        printed += text;
-        if (printed.split('\n').length > 500) resolve();
+  it(
+    'loses no acknowledged record, nor its sealed input, and keeps its chain when the process is killed under load',
+    { timeout: 30_000 },
+    async () => {
+      const key = newKeyText();
+      const child = spawn(process.execPath, [new URL('./appender.ts', import.meta.url).pathname, path, key], {
+        stdio: ['ignore', 'pipe', 'inherit'],
       });
-    });
-    child.kill('SIGKILL');
-    await gone;
-    const lines = printed.slice(0, printed.lastIndexOf('\n')).split('\n');
-    assert.ok(lines.length >= 500);
-    const whole = await verified();
-    assert.ok(whole.ok && whole.records >= lines.length, JSON.stringify(whole));
-    const database = new DatabaseSync(path, { readOnly: true });
-    const find = database.prepare(
-      "SELECT seq, 'sha256:' || hash || ' ' || call_id AS rest FROM audit_record WHERE seq = ? AND kind = 'decided'",
-    );
-    for (const line of lines) {
-      const [seq, ...rest] = line.split(' ');
-      assert.deepEqual({ ...find.get(Number(seq)) }, { seq: Number(seq), rest: rest.join(' ') });
-    }
-    database.close();
-    // The log goes on where it was cut off.
-    assert.equal((await (await open()).append(decided(0))).seq, whole.headSeq + 1);
+      let printed = '';
+      const gone = new Promise((resolve) => child.on('close', resolve));
+      await new Promise<void>((resolve) => {
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          printed += text;
+          if (printed.split('\n').length > 500) resolve();
+        });
+      });
+      child.kill('SIGKILL');
+      await gone;
+      const lines = printed.slice(0, printed.lastIndexOf('\n')).split('\n');
+      assert.ok(lines.length >= 500);
+      const whole = await verified();
+      assert.ok(whole.ok && whole.records >= lines.length, JSON.stringify(whole));
+      const database = new DatabaseSync(path, { readOnly: true });
+      const find = database.prepare(
+        "SELECT seq, 'sha256:' || hash || ' ' || call_id AS rest FROM audit_record WHERE seq = ? AND kind = 'decided'",
+      );
+      for (const line of lines) {
+        const [seq, ...rest] = line.split(' ');
+        assert.deepEqual({ ...find.get(Number(seq)) }, { seq: Number(seq), rest: rest.join(' ') });
+      }
+      database.close();
+      const db = await openDb({ kind: 'sqlite', path });
+      const inputs = await new SealedReader(db, { current: sealingKey(key, 'a test'), earlier: [] }, 'default', 'main').open(
+        1,
+        whole.headSeq,
+      );
+      for (const line of lines) {
+        const [seq, , call] = line.split(' ');
+        assert.equal(inputs.get(Number(seq))?.call, call);
+      }
+      await db.close();
+      // The log goes on where it was cut off.
+      assert.equal((await (await open()).append(decided(0))).seq, whole.headSeq + 1);
+    },
+  );
+
+  it('seals anew what a group that failed had sealed: nothing refers to what never became durable', { timeout: 30_000 }, async () => {
+    const limitFile = join(folder, 'pages');
+    const keys = { current: sealingKey(newKeyText(), 'a test'), earlier: [] };
+    await open({ storeModule: limitedStore, storeOptions: { kind: 'sqlite', path, thread: 'calling', limitFile }, keys });
+    const record = (index: number) => ({ ...decided(index), decision: { ...decided(index).decision!, input_digest: '' } });
+    await log!.append(record(1), keptInput(1));
+    writeFileSync(limitFile, '1');
+    const shared = keptInput(2);
+    const long = { code: 'x', message: 'y'.repeat(200_000) };
+    await assert.rejects(log!.append({ ...record(2), event: long }, shared), unavailable);
+    rmSync(limitFile);
+    writeFileSync(limitFile, '1000000');
+    const { seq } = await log!.append(record(3), shared);
+    const db = await openDb({ kind: 'sqlite', path });
+    const inputs = await new SealedReader(db, keys, 'default', 'main').open(1, seq);
+    await db.close();
+    assert.equal(inputs.get(seq)?.json, textOf(shared));
   });
 
   it('refuses within 2 s while the disk is full, and goes on by itself when there is room again', { timeout: 30_000 }, async () => {
