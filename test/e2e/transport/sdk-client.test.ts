@@ -108,7 +108,7 @@ describe('an SDK client through the gateway, beside one that is connected direct
     assert.ok(here.length >= 10);
     for (const { name } of here) {
       await t.test(name, async () => {
-        if (name === 'simulate-research-query') return; // needs task-augmented calls, which are refused: see the next test
+        if (name === 'simulate-research-query') return; // is called as a task: test/e2e/tasks/real-tasks.test.ts
         const call = { name, arguments: toolArguments[name] ?? {} };
         const [mine, theirs] = await Promise.all([client.callTool(call), direct.callTool(call)]);
         assert.equal(mine.isError, theirs.isError, textOf(mine));
@@ -119,9 +119,9 @@ describe('an SDK client through the gateway, beside one that is connected direct
     }
   });
 
-  test('a task-augmented call is refused, since policy has no word on it yet', async () => {
+  test('a tool that is not called as a task is refused as one', async () => {
     const call = { name: 'echo', arguments: { message: 'x' }, task: { ttl: 1000 } };
-    await assert.rejects(client.callTool(call), { code: -32602 });
+    await assert.rejects(client.callTool(call), { code: -32601 });
   });
 
   test('progress reaches the callback in order', async () => {
