@@ -5,12 +5,15 @@ import { exportAudit } from '../../src/audit/export.ts';
 import type { NoteSigner } from '../../src/audit/note.ts';
 import { openAuditLog, type OpenAuditLog } from '../../src/audit/open.ts';
 import { proveInclusion } from '../../src/audit/proofs.ts';
+import { newKeyText, sealingKey, type KeyRing } from '../../src/audit/sealed-keys.ts';
 import { verifyAudit, type Verification } from '../../src/audit/verify.ts';
 import { verifyExport } from '../../src/audit/verify-export.ts';
+import { verifyInputs } from '../../src/audit/verify-inputs.ts';
 import { openVerifyPool } from '../../src/audit/verify-pool.ts';
 import type { Db } from '../../src/model/ports.ts';
 import { forgedLog, newSigner, rewritten, signer, tenant, total, verifiers, withInput } from '../audit/forged-log.ts';
-import { startMs } from '../audit/records.ts';
+import { keptInput } from '../audit/inputs.ts';
+import { decided, startMs } from '../audit/records.ts';
 import { engines, type FreshDatabase } from './engines.ts';
 
 const storeModule = new URL('../../src/store/open.ts', import.meta.url).href;
@@ -202,6 +205,34 @@ for (const engine of engines) {
       assert.equal((await proveInclusion(db, { tenant }, 20, total)).leaf, leaf);
       const lines = await exported(db);
       assert.partialDeepStrictEqual(await verifyExport(lines, { verifiers }), { ok: true, records: total, removed: 40 });
+    });
+
+    it('is found: sealed inputs that changed places, and one that was edited', async () => {
+      const keys: KeyRing = { current: sealingKey(newKeyText(), 'a test'), earlier: [] };
+      const sealing = await openAuditLog({ storeModule, storeOptions: { ...fresh.options, thread: 'calling', maxConnections: 1 }, keys });
+      for (let at = 0; at < 3; at++) {
+        const { decision } = decided(total + at);
+        await sealing.append(decided(total + at, { decision: { ...decision!, input_digest: '' } }), keptInput(at));
+      }
+      await sealing.close();
+      const options = { tenant, toSeq: total + 3, keys };
+      assert.equal(await verifyInputs(db, options), 3);
+      const rows = await db.query<{ first_seq: number; sealed: Uint8Array }>(
+        'SELECT first_seq, sealed FROM audit_input ORDER BY first_seq',
+      );
+      const put = async (seq: number, sealed: Uint8Array): Promise<void> => {
+        await db.query('UPDATE audit_input SET sealed = $1 WHERE first_seq = $2', [sealed, seq]);
+      };
+      const [first, second] = [rows[0]!, rows[1]!];
+      await put(first.first_seq, second.sealed);
+      assert.partialDeepStrictEqual(await verifyInputs(db, options), { kind: 'input_swapped' });
+      await put(
+        first.first_seq,
+        Uint8Array.from(first.sealed, (byte, at) => (at === first.sealed.length - 1 ? byte ^ 1 : byte)),
+      );
+      assert.partialDeepStrictEqual(await verifyInputs(db, options), { kind: 'input_swapped' });
+      await put(first.first_seq, first.sealed);
+      assert.equal(await verifyInputs(db, options), 3);
     });
 
     it('is not claimed of an export, whole or a range of it', async () => {
