@@ -9,6 +9,8 @@ export interface EraBookParts {
   readonly probe: () => Promise<Era>;
   /** True while what was found cannot have changed: a running child does not learn another era. */
   readonly holds?: () => boolean;
+  /** Hears of each answer that was new. */
+  readonly onFound?: (era: Era) => void;
 }
 
 /** Which era an upstream speaks: as configured, or as found by asking it, kept for a while, and asked again when it proved wrong. */
@@ -33,7 +35,7 @@ export class EraBook {
 
   /** Single-flight. @throws GatewayError */
   find(): Promise<Era> {
-    const { choice, lifeMs, probe, holds } = this.#parts;
+    const { choice, lifeMs, probe, holds, onFound } = this.#parts;
     if (choice !== 'auto') return Promise.resolve(choice);
     const found = this.#found;
     if (found !== undefined && (Date.now() - found.atMs < lifeMs || holds?.() === true)) return Promise.resolve(found.era);
@@ -41,6 +43,7 @@ export class EraBook {
       .then((era) => {
         // Where one process serves all, nobody can stay with the era of the one before it.
         if (holds !== undefined && this.#found !== undefined && this.#found.era !== era) this.#epoch++;
+        if (this.#found?.era !== era) onFound?.(era);
         this.#found = { era, atMs: Date.now() };
         return era;
       })

@@ -43,6 +43,7 @@ export function stdioTransport(
   const eras = new EraBook({
     choice: options.era ?? 'auto',
     lifeMs: eraLifeMs,
+    onFound: (era) => events.log({ level: 'info', event: 'era_found', upstream, detail: { era } }),
     probe: async () => {
       const found = await probeStdio({
         ...{ upstream, transport, groups, timeoutMs, killGraceMs: timing.killGraceMs, maxLineBytes: childLineBytes(options) },

@@ -60,6 +60,7 @@ export function transportOf(
   const eras = new EraBook({
     choice: options.era ?? 'auto',
     lifeMs: eraLifeMs,
+    onFound: (era) => events.log({ level: 'info', event: 'era_found', upstream, detail: { era } }),
     probe: () => probeHttp({ ...shared, envelope: envelopeOf({ clientInfo: ports.clientInfo, capabilities: {} }) }),
   });
   return {

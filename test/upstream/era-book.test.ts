@@ -5,11 +5,12 @@ import type { Era } from '../../src/upstream/types.ts';
 
 /** A book whose upstream speaks what `speaks` says, and how often it was asked. */
 function bookOf(options: { lifeMs?: number; choice?: 'auto' | Era; holds?: () => boolean } = {}) {
-  const upstream = { speaks: 'legacy' as Era | undefined, asked: 0 };
+  const upstream = { speaks: 'legacy' as Era | undefined, asked: 0, told: [] as Era[] };
   const book = new EraBook({
     choice: options.choice ?? 'auto',
     lifeMs: options.lifeMs ?? 60_000,
     ...(options.holds === undefined ? {} : { holds: options.holds }),
+    onFound: (era) => upstream.told.push(era),
     probe: async () => {
       upstream.asked++;
       await new Promise(setImmediate);
@@ -43,6 +44,7 @@ test('what was found ends after its time, and sessions keep what they began with
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(await book.find(), 'modern');
   assert.equal(book.epoch, 0);
+  assert.deepEqual(upstream.told, ['legacy', 'modern']);
 });
 
 test('while one program serves all it is not asked again; after that all move at once', async () => {
