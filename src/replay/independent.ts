@@ -1,7 +1,11 @@
+import type { Entrypoint } from '../model/decision.ts';
 import type { Question } from './faithful.ts';
 
-/** Partial evaluation, as `Opa.partial` of `src/rego` does it. */
+/** Partial evaluation and analysis, as `Opa` of `src/rego` has them. */
 export interface PartialTools {
+  analyse(query: { readonly files: Readonly<Record<string, string>>; readonly entrypoints: readonly string[] }): Promise<{
+    readonly entrypoints: Readonly<Record<string, { readonly reads: readonly (readonly string[])[] | null }>>;
+  }>;
   partial(query: {
     readonly files: Readonly<Record<string, string>>;
     readonly bundle: boolean;
@@ -11,6 +15,9 @@ export interface PartialTools {
     readonly (readonly { readonly outcome: string; readonly residual?: readonly { readonly expressions?: readonly string[] }[] }[])[]
   >;
 }
+
+/** The entrypoints that what was recorded is put to. */
+const judging: readonly Entrypoint[] = ['gateway/call', 'gateway/result', 'gateway/message', 'gateway/list'];
 
 /** What nobody knows of an input: the two parts that calls before it leave behind. */
 const unknowns = ['input.history', 'input.session.labels'];
@@ -27,7 +34,7 @@ export async function independentOfHistory(
   sets: readonly (readonly string[])[],
   questions: readonly Question[],
 ): Promise<readonly boolean[]> {
-  if (combiningReads(files)) return questions.map(() => false);
+  if (await combiningReads(opa, files)) return questions.map(() => false);
   const queries = sets.map(
     (steps) => `data${steps.map((step) => (/^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`)).join('')}[_]`,
   );
@@ -50,11 +57,14 @@ function isDecided({
   return outcome === 'never' || (outcome === 'always' && residual.every(({ expressions = [] }) => expressions.length === 0));
 }
 
-/** Whether Rego outside the rules could read history or labels past them: by name, or by the whole input. */
-function combiningReads(files: Readonly<Record<string, string>>): boolean {
-  return Object.entries(files).some(([name, text]) => {
-    if (!name.endsWith('.rego') || !/^package\s+gateway\b/m.test(text)) return false;
-    const code = text.replace(/^\s*#.*$/gm, '').replace(/"(?:[^"\\]|\\.)*"|`[^`]*`/g, '""');
-    return /\binput\s*\.\s*(session|history)\b|\binput\b(?!\s*\.\s*[a-z])/.test(code);
-  });
+/** Whether Rego outside the rules can read history or labels past them. Without the rules only that is left of the program. */
+async function combiningReads(opa: PartialTools, files: Readonly<Record<string, string>>): Promise<boolean> {
+  const combining = Object.fromEntries(Object.entries(files).filter(([, text]) => !/^package\s+rules\b/m.test(text)));
+  const { entrypoints } = await opa.analyse({ files: combining, entrypoints: judging });
+  return Object.values(entrypoints).some(
+    ({ reads }) =>
+      reads?.every(
+        ([first, second]) => first !== undefined && first !== 'history' && !(first === 'session' && (second ?? 'labels') === 'labels'),
+      ) !== true,
+  );
 }

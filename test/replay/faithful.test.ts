@@ -140,7 +140,10 @@ describe('replay with history as it would have been', () => {
     });
     // Only what sends data out looks at what was read before.
     assert.deepEqual([known.unknowable, known.kinds.newly_denied, known.moot], [1, 3, 3]);
-    const combining = { ...files, 'gateway/more.rego': 'package gateway.more\n\nseen if count(input.history) > 0\n' };
+    const combining = {
+      ...files,
+      'gateway/call.rego': 'package gateway\n\ncall := data.gateway.decide.decision if count(input.history) > 0\n',
+    };
     assert.deepEqual(await independentOfHistory(releases.opa, combining, sets, [{ entry: 'gateway/call', inputJson: '{}' }]), [false]);
   });
 
