@@ -1,5 +1,6 @@
 import type { Db } from '../model/ports.ts';
 import { eraseDays } from './erase.ts';
+import { forgetTerms } from './forget-terms.ts';
 import { factsOf, isHeld, listHolds, type Hold } from './holds.ts';
 import { firstSeqFrom } from './read.ts';
 import type { KeyRing } from './sealed-keys.ts';
@@ -117,6 +118,8 @@ async function emptyRecords(db: Db, { tenant, log, name, beforeMs }: Expiring, h
         gone.slice(at, at + updateRows).map(({ seq }) => seq),
       );
     emptied += gone.length;
+    const [firstGone] = gone;
+    if (firstGone !== undefined) await forgetTerms(db, tenant, log, firstGone.seq, last.seq);
     after = last.seq;
     if (rows.length < pageRows) break;
   }

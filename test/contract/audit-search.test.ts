@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { forgetTerms } from '../../src/audit/forget-terms.ts';
 import { searchAudit, type AuditSearch } from '../../src/audit/query.ts';
 import { firstSeqFrom, type StoredRecord } from '../../src/audit/read.ts';
 import { segmentRecords } from '../../src/audit/segment-terms.ts';
@@ -129,6 +130,25 @@ for (const engine of engines) {
       const [row] = await db.query<{ n: number }>("SELECT count(*) AS n FROM audit_term WHERE field = 'name'");
       assert.ok(row!.n <= 201, `${row!.n} terms`);
       assert.deepEqual(await seqs({ tool: 'file:///555' }), [556]);
+    });
+
+    it('forgets a name when the records that had it are gone', async () => {
+      const named = (index: number): AuditRecord => {
+        const record = decided(index);
+        return { ...record, what: { ...record.what!, name: index < 100 ? 'secret-name' : 'other' } };
+      };
+      await write(Array.from({ length: segmentRecords + 50 }, (_, index) => named(index)));
+      await fresh.raw(
+        ...(engine.name === 'sqlite'
+          ? ['DROP TRIGGER IF EXISTS audit_record_no_update']
+          : ['ALTER TABLE audit_record DISABLE TRIGGER ALL']),
+        "UPDATE audit_record SET record = '', name = NULL WHERE seq <= 100",
+      );
+      await forgetTerms(db, tenant, 'main', 1, 100);
+      const values = await db.query<{ value: string }>("SELECT DISTINCT value FROM audit_term WHERE field = 'name'");
+      assert.deepEqual(values, [{ value: 'other' }]);
+      assert.equal((await seqs({ tool: 'other', limit: 1_000 })).length, segmentRecords - 50);
+      assert.equal((await seqs({ rule: 'files/root', limit: 1_000 })).length, Math.ceil((segmentRecords + 50) / 5) - 20);
     });
 
     it('refuses a cursor of its own making', async () => {
