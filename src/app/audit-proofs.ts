@@ -98,11 +98,7 @@ export const auditProofs: AuditProofs = {
 };
 
 /** Verifies an export file with public keys alone. @throws GatewayError `request.invalid` when there is no such file or no key */
-export async function verifyExportFile(
-  path: string,
-  verifiers: readonly NoteVerifier[],
-  notes: readonly string[],
-): Promise<ExportVerification> {
+async function verifyExportFile(path: string, verifiers: readonly NoteVerifier[], notes: readonly string[]): Promise<ExportVerification> {
   if (verifiers.length === 0)
     throw new GatewayError(
       'request.invalid',

@@ -37,7 +37,7 @@ export function openTree(db: Db, tenant: string, log: string, size: number): Tre
 }
 
 /** The leaf hashes of a whole tile as they are stored, or `undefined` where the tile is not there. */
-export async function storedTile(db: Db, tenant: string, log: string, level: number, index: number): Promise<TreeHash[] | undefined> {
+async function storedTile(db: Db, tenant: string, log: string, level: number, index: number): Promise<TreeHash[] | undefined> {
   const [row] = await db.query<{ hashes: Uint8Array }>(
     'SELECT hashes FROM audit_tile WHERE tenant = $1 AND log = $2 AND level = $3 AND idx = $4',
     [tenant, log, level, index],

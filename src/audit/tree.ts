@@ -62,10 +62,6 @@ export class TreeEdge {
   root(): TreeHash {
     return rootOf(this.#nodes);
   }
-
-  copy(): TreeEdge {
-    return new TreeEdge(this.#size, this.#nodes);
-  }
 }
 
 /** The root over complete subtrees, largest first. */

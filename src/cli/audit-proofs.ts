@@ -112,7 +112,7 @@ function verificationText(output: Output, found: Verification): string {
   const parts = [
     `${records} records`,
     ...(headHash === undefined ? [] : [`head ${headSeq}:${headHash}`]),
-    `${checkpoints} checkpoint${checkpoints === 1 ? '' : 's'} fit${found.signed === false ? ' (signatures not checked: give `--key`)' : ''}`,
+    `${checkpoints} checkpoint${checkpoints === 1 ? ' fits' : 's fit'}${found.signed === false ? ' (signatures not checked: give `--key`)' : ''}`,
     ...(inputs > 0 ? [`${inputs} inputs are those that were decided on`] : []),
     ...(removed > 0 ? [`the text of ${removed} was removed`] : []),
     ...(unsigned > 0 ? [`the last ${unsigned} are after the last checkpoint`] : []),
