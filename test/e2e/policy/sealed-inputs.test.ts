@@ -3,8 +3,11 @@ import { existsSync, rmSync, statSync, writeFileSync, readFileSync } from 'node:
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { application } from '../../../src/app.ts';
+import { openInputKeys } from '../../../src/app/input-keys.ts';
 import { withRecorded } from '../../../src/app/recorded.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { Secret } from '../../../src/config/secret.ts';
+import type { Db } from '../../../src/model/ports.ts';
 import type { RecordedDecision } from '../../../src/model/recorded.ts';
 import { flatPolicy, RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
@@ -114,5 +117,14 @@ describe('the inputs of a running gateway', { timeout: 120_000 }, () => {
     writeFileSync(keyFile(), own, { mode: 0o400 });
     await fixture.restart();
     await until('a call after the restart', async () => (await recorded()).length > 0);
+  });
+
+  it('need a key of the configuration where the database is PostgreSQL', async () => {
+    const { config } = loadConfig(fixture.configPath, {});
+    const elsewhere = { ...config, store: { postgres: { url: new Secret('postgres://x', 'a test'), connections: 1 } } };
+    const db = { query: () => Promise.reject(new Error('not asked')) } as unknown as Db;
+    await assert.rejects(openInputKeys(elsewhere, db), { code: 'config.invalid', message: /with PostgreSQL their key must be configured/ });
+    const off = { ...elsewhere, audit: { ...config.audit, inputs: { ...config.audit.inputs, enabled: false } } };
+    assert.equal(await openInputKeys(off, db), undefined);
   });
 });
