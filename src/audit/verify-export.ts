@@ -59,7 +59,9 @@ class ExportReader {
   #record: (ExportRecord & { readonly parsed: AuditRecord | undefined }) | undefined;
   /** Records picked out of the log, whose proofs wait for their checkpoint. */
   #picked: { readonly seq: number; readonly leaf: TreeHash; readonly proof: readonly TreeHash[] }[] = [];
-  readonly #leaves = new Map<TreeHash, number>();
+  /** Where leaves were last seen: the latest ones, and those before them. */
+  #leaves = new Map<TreeHash, number>();
+  #olderLeaves = new Map<TreeHash, number>();
   readonly #outside = new Map<number, TreeHash>();
   #covered = 0;
   #furthest = 0;
@@ -147,7 +149,7 @@ class ExportReader {
     const problem = this.#orderProblem(seq, wanted, leaf) ?? (isOriginal ? this.#chainProblem(record, text, leaf) : undefined);
     if (problem !== undefined) return problem;
     this.#leaves.set(leaf, seq);
-    if (this.#leaves.size > maxRemembered) this.#leaves.delete(this.#leaves.keys().next().value as TreeHash);
+    if (this.#leaves.size >= maxRemembered) [this.#olderLeaves, this.#leaves] = [this.#leaves, new Map()];
     this.#last = { seq, hash };
     this.#edge.append(leaf);
     const root = this.#outside.get(seq);
@@ -158,13 +160,14 @@ class ExportReader {
     if (seq === wanted) return undefined;
     if (seq > wanted)
       return finding(wanted, 'deleted', seq === wanted + 1 ? `record ${wanted} is missing` : `records ${wanted} to ${seq - 1} are missing`);
-    if (this.#leaves.get(leaf) === seq) return finding(seq, 'duplicated', `record ${seq} stands in line ${this.line} for a second time`);
+    if ((this.#leaves.get(leaf) ?? this.#olderLeaves.get(leaf)) === seq)
+      return finding(seq, 'duplicated', `record ${seq} stands in line ${this.line} for a second time`);
     return finding(seq, 'reordered', `record ${seq} stands where record ${wanted} belongs: records were moved or inserted`);
   }
 
   #chainProblem({ seq, hash }: ExportRecord, text: string, leaf: TreeHash): Finding | undefined {
     if (chainHash(this.#last.hash, seq, text) === hash) return undefined;
-    const other = this.#leaves.get(leaf);
+    const other = this.#leaves.get(leaf) ?? this.#olderLeaves.get(leaf);
     if (other !== undefined) return finding(seq, 'duplicated', `its text is that of record ${other}`);
     return finding(
       seq,
@@ -250,7 +253,7 @@ class ExportReader {
 }
 
 /** Leaves that are remembered to tell a copy from an edit. */
-const maxRemembered = 100_000;
+const maxRemembered = 50_000;
 
 function parse(text: string): AuditRecord | undefined {
   try {
