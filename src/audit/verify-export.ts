@@ -149,7 +149,7 @@ class ExportReader {
     const problem = this.#orderProblem(seq, wanted, leaf) ?? (isOriginal ? this.#chainProblem(record, text, leaf) : undefined);
     if (problem !== undefined) return problem;
     this.#leaves.set(leaf, seq);
-    if (this.#leaves.size >= maxRemembered) [this.#olderLeaves, this.#leaves] = [this.#leaves, new Map()];
+    if (this.#leaves.size >= maxRemembered) [this.#olderLeaves, this.#leaves] = [this.#leaves, new Map<TreeHash, number>()];
     this.#last = { seq, hash };
     this.#edge.append(leaf);
     const root = this.#outside.get(seq);
