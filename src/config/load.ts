@@ -56,7 +56,13 @@ export function loadConfig(path: string, env: Readonly<Record<string, string | u
   const rest = prune(value, check);
   if (rest === undefined) throw invalid(placed(problems, path, document));
   const { config, secrets, files, problems: unresolved } = resolveConfig(rest.value, dirname(resolvePath(path)), env);
-  const crossed = [...checkAccess(config, known), ...checkUpstreams(config), ...checkEndpoints(config, known), ...checkLimits(config), ...checkSinks(config)];
+  const crossed = [
+    ...checkAccess(config, known),
+    ...checkUpstreams(config),
+    ...checkEndpoints(config, known),
+    ...checkLimits(config),
+    ...checkSinks(config),
+  ];
   for (const problem of [...unresolved, ...crossed]) problems.push({ ...problem, path: rest.original(problem.path) });
   if (problems.length > 0) throw invalid(placed(problems, path, document));
   const usesLock = Object.values(config.upstreams).some(({ pinning }) => pinning === 'lockfile');

@@ -272,7 +272,13 @@ class FolderReleases implements ReleaseManager {
     if (this.#inForce === undefined) return '';
     const { built, release, source } = this.#inForce;
     const build = buildDigest(built.wasm, built.data);
-    this.#options.keep?.({ id: release.id, digest: release.digest, build, built, ...(source.files === undefined ? {} : { files: source.files }) });
+    this.#options.keep?.({
+      id: release.id,
+      digest: release.digest,
+      build,
+      built,
+      ...(source.files === undefined ? {} : { files: source.files }),
+    });
     return build;
   }
 

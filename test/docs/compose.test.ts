@@ -86,10 +86,15 @@ for (const engine of engines) {
         configPath,
         here(text, { port, everythingPort, filesPort, sqlite: database.options.kind === 'sqlite' ? database.options.path : undefined }),
       );
-      const gateway = await application.startGateway({ configPath, env: { DATABASE_URL: databaseUrl, AUDIT_KEY: 'ab'.repeat(32), CHECKPOINT_KEY: 'cd'.repeat(32) } });
+      const gateway = await application.startGateway({
+        configPath,
+        env: { DATABASE_URL: databaseUrl, AUDIT_KEY: 'ab'.repeat(32), CHECKPOINT_KEY: 'cd'.repeat(32) },
+      });
       try {
         const args = ['keys', 'create', 'my-agent', '--group', 'engineering', '--expires', '30', '--config', configPath, '--json'];
-        const made = await castellan(args, { env: { DATABASE_URL: databaseUrl, AUDIT_KEY: 'ab'.repeat(32), CHECKPOINT_KEY: 'cd'.repeat(32) } });
+        const made = await castellan(args, {
+          env: { DATABASE_URL: databaseUrl, AUDIT_KEY: 'ab'.repeat(32), CHECKPOINT_KEY: 'cd'.repeat(32) },
+        });
         assert.equal(made.code, 0, made.stderr);
         const agent = await new RawAgent(`http://127.0.0.1:${port}/mcp/main`, (JSON.parse(made.stdout) as { key: string }).key).open();
         const read = await agent.call('read_text_file', { path: 'welcome.md' });
