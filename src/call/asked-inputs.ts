@@ -15,8 +15,8 @@ export type AskedInputs =
 
 /** Questions in one result at most. */
 const maxRequests = 32;
-/** The calls that may be answered with questions. */
-const askable: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+/** The calls that may be answered with questions; what a task ended with is the answer to one. */
+const askable: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read', 'tasks/result']);
 
 /** The error with which a server of 2025-11-25 says that a person has to go somewhere first. */
 const urlRequired = -32042;

@@ -86,7 +86,8 @@ export class Listens {
       // The acknowledgement is the first message, so what changes meanwhile waits in the hub.
       for (const uri of wanted.uris) {
         if (signal.aborted) break;
-        if (!hub.hasUpstream(uri) && !(await this.#toUpstream(call, 'resources/subscribe', uri, signal))) continue;
+        // Also where another stream has it already: that one was opened under a token of its own, perhaps with other groups.
+        if (!(await this.#toUpstream(call, 'resources/subscribe', uri, signal))) continue;
         hub.subscribe(subscription, uri);
         uris.push(uri);
       }

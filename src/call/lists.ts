@@ -11,7 +11,7 @@ import { kindOf } from './methods.ts';
 import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
-import { failure, refusal } from './reply.ts';
+import { refusal } from './reply.ts';
 import { toolFacts } from './resolve.ts';
 import { ownTools } from './search-tools.ts';
 
@@ -44,7 +44,7 @@ const modernKept = new WeakMap<ExposedTool, JsonObject>();
 export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   const list = lists[call.method];
   if (list === undefined) throw new TypeError(`no list for \`${call.method}\``);
-  if (call.subject['cursor'] !== undefined) return failure(call, new GatewayError('rpc.params', 'unknown cursor; this list has one page'));
+  if (call.subject['cursor'] !== undefined) throw new GatewayError('rpc.params', 'unknown cursor; this list has one page');
   const { decision, shown } = await visibleItems(parts, call);
   if (decision.effect === 'deny') return refusal(call, decision);
   parts.audit.hand(finishedRecord(call, { status: 'ok', bytes: 0, total_ms: parts.now() - call.arrival.receivedAtMs }, parts.now()));

@@ -33,14 +33,22 @@ export function readRequestMeta(params: JsonObject | undefined): RequestMeta {
   if (version !== modernVersion) throw unsupported(version);
   const capabilities = member(meta, metaKey.clientCapabilities);
   if (!isJsonObject(capabilities)) throw wrong(`\`${metaKey.clientCapabilities}\` must be an object`);
-  const clientInfo = member(meta, metaKey.clientInfo) ?? {};
-  if (!isJsonObject(clientInfo)) throw wrong(`\`${metaKey.clientInfo}\` must be an object`);
-  if (JSON.stringify(capabilities).length + JSON.stringify(clientInfo).length > maxClientLength)
-    throw wrong(`\`${metaKey.clientInfo}\` and \`${metaKey.clientCapabilities}\` are longer than ${maxClientLength} characters`);
+  const { clientInfo } = clientOf(meta);
   const level = member(meta, metaKey.logLevel);
   const logLevel = logLevels.find((one) => one === level);
   if (level !== undefined && logLevel === undefined) throw wrong(`\`${metaKey.logLevel}\` must be one of ${logLevels.join(', ')}`);
   return { clientInfo, capabilities, logLevel };
+}
+
+/** What a message says of its client, where it does so: a notification need not. @throws GatewayError `protocol.meta` */
+export function clientOf(meta: JsonObject): Pick<RequestMeta, 'clientInfo' | 'capabilities'> {
+  const clientInfo = member(meta, metaKey.clientInfo) ?? {};
+  const capabilities = member(meta, metaKey.clientCapabilities) ?? {};
+  if (!isJsonObject(clientInfo)) throw wrong(`\`${metaKey.clientInfo}\` must be an object`);
+  if (!isJsonObject(capabilities)) throw wrong(`\`${metaKey.clientCapabilities}\` must be an object`);
+  if (JSON.stringify(capabilities).length + JSON.stringify(clientInfo).length > maxClientLength)
+    throw wrong(`\`${metaKey.clientInfo}\` and \`${metaKey.clientCapabilities}\` are longer than ${maxClientLength} characters`);
+  return { clientInfo, capabilities };
 }
 
 /** The refusal of a revision that is not served without a session; it names those that are. */

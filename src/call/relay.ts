@@ -8,6 +8,7 @@ import { callFault } from '../upstream/faults.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import type { InputDocument } from './build-input.ts';
+import { askedByResult, asksByError } from './asked-inputs.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
 import { inspect } from './inspect.ts';
 import { judge, type Judged } from './judge.ts';
@@ -16,7 +17,7 @@ import type { Parts } from './parts.ts';
 import { finishedRecord, hand } from './record.ts';
 import { failure, heldAnswer, mayHaveRun, refusal } from './reply.ts';
 import type { Resolved } from './resolve.ts';
-import type { Round } from './rounds.ts';
+import type { Round, RoundEnd } from './rounds.ts';
 
 /** How a relayed call ended: the answer, what the finished record says, and whether anything was sent. */
 interface Ending {
@@ -170,7 +171,7 @@ async function sendInSession(
   judged: Judged,
   channel: AgentChannel,
   signal: AbortSignal,
-): Promise<{ readonly reply: UpstreamReply }> {
+): Promise<RoundEnd> {
   const lane = new MessageLane(parts, call, upstream, channel);
   const params = outgoing(judged.subject);
   const permit = permitFor(upstream, { kind: 'request', method: call.method, params }, judged.decision, call.id);
@@ -182,10 +183,21 @@ async function sendInSession(
     });
     if (reply.kind === 'result' && reply.result['resultType'] === 'input_required')
       throw callFault('upstream.protocol', upstream, 'it asked for input in a result, which a session does not know');
-    return { reply };
+    return await withJudgedPlaces(parts, call, upstream, reply);
   } finally {
     await lane.drain();
   }
+}
+
+/** An error that sends a person somewhere asks as a question does: each place is judged as one before the agent gets to know of it. */
+async function withJudgedPlaces(parts: Parts, call: Call, upstream: string, reply: UpstreamReply): Promise<RoundEnd> {
+  const asking = reply.kind === 'error' ? asksByError(reply.error) : undefined;
+  if (reply.kind !== 'error' || asking === undefined) return { reply };
+  const asked = await askedByResult(parts, call, upstream, asking);
+  if ('answer' in asked) return asked;
+  const elicitations = Object.values(asked.requests).map(({ params }) => params ?? {});
+  const data = isJsonObject(reply.error['data']) ? reply.error['data'] : {};
+  return { reply: { ...reply, error: { ...reply.error, data: { ...data, elicitations } } } };
 }
 
 function faultEnding(call: Call, fault: GatewayError, upstreamMs?: number): Ending {

@@ -75,6 +75,9 @@ export function resolve(arriving: Arriving): Resolved {
   const { method, params, snapshot } = arriving;
   if (method === 'tools/call') return resolveTool(arriving);
   const { meta, rest } = withoutMeta(params);
+  // Answers are judged as answers, so they come only where something was asked; what is left of them here was asked by nobody.
+  for (const key of ['inputResponses', 'requestState'])
+    if (Object.hasOwn(rest, key)) throw new GatewayError('rpc.params', `\`params.${key}\` is not supported on \`${method}\` here`);
   const { target, upstream, rename } = locate(method, rest, snapshot.endpoint);
   return {
     call: makeCall(arriving, target, rest),

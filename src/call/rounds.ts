@@ -84,8 +84,17 @@ export class Rounds {
     const { call, upstream, outgoing } = resolved;
     if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
     if (logLevel !== undefined) await wantLogs(this.#parts, call, upstream, logLevel);
-    const running = new RunningCall((message) => call.session.standalone?.send(message) ?? false);
-    const lane = new MessageLane(this.#parts, call, upstream, running);
+    const { session, arrival, snapshot } = call;
+    const running = new RunningCall(call.identity, (message) => session.standalone?.send(message) ?? false);
+    const origin = {
+      session,
+      arrival,
+      snapshot,
+      get identity() {
+        return running.identity;
+      },
+    };
+    const lane = new MessageLane(this.#parts, origin, upstream, running);
     const params = withLogLevel({ ...outgoing(judged.subject), ...extra }, logLevel);
     const permit = permitFor(upstream, { kind: 'request', method: call.method, params }, judged.decision, call.id);
     const options = {
@@ -138,6 +147,7 @@ export class Rounds {
       throw new GatewayError('state.invalid', 'the call that `requestState` belongs to has ended; repeat the call without it');
     const { running, call } = parked;
     const { session, identity } = turn.resolved.call;
+    running.identity = identity;
     for (const name of running.questions()) {
       const result = Object.hasOwn(turn.retry.responses, name) ? turn.retry.responses[name] : undefined;
       const question = call.session.questions.get(name);

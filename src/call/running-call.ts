@@ -1,3 +1,4 @@
+import type { Identity } from '../model/identity.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { isJsonObject } from '../model/json.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
@@ -28,6 +29,8 @@ const ofNoCall = /^notifications\/(resources\/updated|(tools|prompts|resources)\
  */
 export class RunningCall implements AgentChannel {
   readonly abort = new AbortController();
+  /** Who waits for the call, as of the latest round: a token that was refreshed since may carry other groups. */
+  identity: Identity;
   readonly #questions = new Map<string, JsonObject>();
   #attendance: Attendance | undefined;
   #ended: Turn | undefined;
@@ -35,7 +38,8 @@ export class RunningCall implements AgentChannel {
   /** Takes what belongs to no call although it came with one. */
   readonly #elsewhere: (message: JsonObject) => boolean;
 
-  constructor(elsewhere: (message: JsonObject) => boolean) {
+  constructor(identity: Identity, elsewhere: (message: JsonObject) => boolean) {
+    this.identity = identity;
     this.#elsewhere = elsewhere;
   }
 

@@ -11,7 +11,7 @@ import { upstreamSession } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
 import { relay } from './relay.ts';
-import { failure, heldAnswer, refusal } from './reply.ts';
+import { heldAnswer, refusal } from './reply.ts';
 import { callOf, type Arriving, type Resolved } from './resolve.ts';
 import type { Round } from './rounds.ts';
 import type { Task } from './task-book.ts';
@@ -177,7 +177,7 @@ async function judgeAnswers(parts: Parts, call: Call, task: Task, subject: JsonO
 async function answerTaskList(parts: Parts, arriving: Arriving, given: JsonObject): Promise<Answer> {
   const target = { kind: 'task', server: null, name: 'tasks/list' } as const;
   const call = callOf({ ...arriving, phase: 'call', target, subject: given });
-  if (given['cursor'] !== undefined) return failure(call, new GatewayError('rpc.params', 'unknown cursor; this list has one page'));
+  if (given['cursor'] !== undefined) throw new GatewayError('rpc.params', 'unknown cursor; this list has one page');
   const judged = await judge(parts, call, { track: false });
   const isRefused = judged.decision.effect === 'deny' || judged.held !== undefined;
   const status = judged.held !== undefined ? 'held' : isRefused ? 'denied' : 'ok';

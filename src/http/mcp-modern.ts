@@ -1,5 +1,5 @@
 import type { AgentChannel } from '../call/call.ts';
-import { metaKey, modernVersion, readRequestMeta, type RequestMeta } from '../call/modern-meta.ts';
+import { clientOf, modernVersion, readRequestMeta, type RequestMeta } from '../call/modern-meta.ts';
 import { statusOfAnswer } from '../call/modern-reply.ts';
 import type { RpcMessage, RpcNotification, RpcRequest } from '../call/rpc.ts';
 import { GatewayError } from '../model/errors.ts';
@@ -54,9 +54,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, message: RpcR
 async function take(ports: McpEndpointPorts, exchange: Exchange, message: RpcNotification): Promise<void> {
   const { response, identity, arrival } = exchange;
   const meta = message.params?.['_meta'];
-  const clientInfo = objectOr(isJsonObject(meta) ? meta[metaKey.clientInfo] : undefined);
-  const capabilities = objectOr(isJsonObject(meta) ? meta[metaKey.clientCapabilities] : undefined);
-  const { session } = implicitSession(ports, exchange, { clientInfo, capabilities });
+  const { session } = implicitSession(ports, exchange, clientOf(objectOr(meta)));
   await ports.pipeline.notification({ session, identity, arrival, message });
   response.writeHead(202).end();
 }
