@@ -1,7 +1,7 @@
 import { GatewayError } from '../model/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { ExposedTool } from '../upstream/endpoint.ts';
-import { paramHeadersOf, type ParamHeader } from '../upstream/mirrored-headers.ts';
+import { paramHeadersOf, plainHeader, valueAt, type ParamHeader } from '../upstream/mirrored-headers.ts';
 
 /** What a tool wants repeated in headers, kept as long as the catalogue's entry. */
 const wantedKept = new WeakMap<ExposedTool, readonly ParamHeader[]>();
@@ -27,11 +27,9 @@ export function checkParamHeaders(tool: ExposedTool, given: JsonObject, headers:
   }
 }
 
-const plain = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
-
 /** A header value as it was before it was encoded; `undefined` where it is not one that a client may send. */
 export function decodeHeader(value: string): string | undefined {
-  if (!value.startsWith('=?base64?') || !value.endsWith('?=') || value.length < 11) return plain.test(value) ? value : undefined;
+  if (!value.startsWith('=?base64?') || !value.endsWith('?=') || value.length < 11) return plainHeader.test(value) ? value : undefined;
   const encoded = value.slice(9, -2);
   const bytes = Buffer.from(encoded, 'base64');
   if (bytes.toString('base64') !== encoded) return undefined;
@@ -63,15 +61,6 @@ function wantedOf(tool: ExposedTool): readonly ParamHeader[] {
     wantedKept.set(tool, wanted);
   }
   return wanted;
-}
-
-function valueAt(from: Json | undefined, path: readonly string[]): Json | undefined {
-  let value = from;
-  for (const name of path) {
-    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined;
-    value = value[name];
-  }
-  return value;
 }
 
 function mismatch(words: string): GatewayError {

@@ -1,29 +1,12 @@
-import type { Input } from '../model/input.ts';
+import { unknownsBut } from './input-members.ts';
 import type { BuiltRelease, PartialEvaluation } from './release-ports.ts';
 import type { KeptProofs } from './result-proof.ts';
 
 const entry = 'gateway/mask';
 /** The rule that has to be there: true where the mask has anything to say about an input. */
 const rule = 'mask_matters';
-/** Everything but what is known: that no detector found anything. The compiler holds it complete. */
-const unknowns = Object.keys({
-  phase: true,
-  at: true,
-  at_ns: true,
-  request: true,
-  identity: true,
-  target: true,
-  tool: true,
-  arguments: true,
-  history: true,
-  session: true,
-  usage: true,
-  approval: true,
-  result: true,
-  tools: true,
-  items: true,
-  environment: true,
-} satisfies Record<Exclude<keyof Input, 'version' | 'findings'>, true>);
+/** What is known is that no detector found anything. */
+const unknowns = unknownsBut(['version', 'findings']);
 
 /**
  * Finds out whether `gateway/mask` can say anything about inputs in which nothing was found, by partial evaluation of
@@ -53,7 +36,7 @@ export function maskMattersBy(
       const residues = await partial({
         files,
         bundle: true,
-        unknowns: unknowns.map((key) => `input.${key}`),
+        unknowns,
         cases: [{ input: '{"version":1,"findings":[]}', queries: [`data.gateway.${rule}`] }],
       });
       isSilent = residues[0]?.[0]?.outcome === 'never';

@@ -1,5 +1,6 @@
 import { digestText } from '../model/digest.ts';
-import type { Input, ToolFacts } from '../model/input.ts';
+import type { ToolFacts } from '../model/input.ts';
+import { unknownsBut } from './input-members.ts';
 import type { BuiltRelease, PartialEvaluation } from './release-ports.ts';
 
 /** Where proofs outlive the process: they hold for as long as the policy and the tool's facts stay the same. */
@@ -10,25 +11,8 @@ export interface KeptProofs {
 
 /** The rule that has to be there: true where a rule has anything to say about a result. */
 const rule = 'result_matters';
-/**
- * Everything that differs from call to call, which the compiler holds complete: a key left out would count as absent. What is known is the
- * tool, and that no detector found anything.
- */
-const unknowns = Object.keys({
-  at: true,
-  at_ns: true,
-  request: true,
-  identity: true,
-  arguments: true,
-  history: true,
-  session: true,
-  usage: true,
-  approval: true,
-  result: true,
-  tools: true,
-  items: true,
-  environment: true,
-} satisfies Record<Exclude<keyof Input, 'version' | 'phase' | 'target' | 'tool' | 'findings'>, true>);
+/** Everything that differs from call to call. What is known is the tool, and that no detector found anything. */
+const unknowns = unknownsBut(['version', 'phase', 'target', 'tool', 'findings']);
 
 /**
  * Finds out for which tools `gateway/result` can only ever pass a result on unchanged, when nothing was found in it. By partial evaluation
@@ -62,7 +46,7 @@ export function resultMattersBy(
       const residues = await partial({
         files,
         bundle: true,
-        unknowns: unknowns.map((key) => `input.${key}`),
+        unknowns,
         cases: tools.map((tool) => ({ input: knownOf(tool), queries: [`data.gateway.${rule}`] })),
       });
       tools.forEach((tool, index) => {

@@ -64,7 +64,8 @@ export function mirroredHeaders(method: string, params: JsonObject | undefined, 
   return headers;
 }
 
-function valueAt(from: Json | undefined, path: readonly string[]): Json | undefined {
+/** The value that is reached by `path`, through objects alone. */
+export function valueAt(from: Json | undefined, path: readonly string[]): Json | undefined {
   let value = from;
   for (const name of path) {
     if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined;
@@ -79,10 +80,11 @@ function textOf(value: Json | undefined): string | undefined {
   return typeof value === 'boolean' ? String(value) : undefined;
 }
 
-const plain = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
+/** What may stand in a header as it is. */
+export const plainHeader = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
 /** A header value as it is where that is safe and cannot be taken for an encoded one; else encoded. */
 export function headerValue(text: string): string {
-  const isPlain = plain.test(text) && !(text.startsWith('=?base64?') && text.endsWith('?='));
+  const isPlain = plainHeader.test(text) && !(text.startsWith('=?base64?') && text.endsWith('?='));
   return isPlain ? text : `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
 }
