@@ -38,12 +38,18 @@ export async function maskedInput(parts: Pick<Parts, 'content' | 'observer' | 's
   }
 }
 
-/** A pointer to a whole member of the input means everything in it: the redactor does not take whole members away. */
+/**
+ * A pointer to a whole member of the input, or to all of them, means everything in it: the redactor does not take whole members away. A
+ * member that is no container (the version, the phase, the time) stays.
+ */
 function withinMembers(redaction: Redaction, whole: JsonObject): Redaction[] {
   const { pointer } = redaction;
   if (pointer === undefined || pointer.lastIndexOf('/') > 0) return [redaction];
-  const member: Json | undefined = whole[pointer.slice(1)];
-  return isJsonObject(member) || Array.isArray(member) ? [{ ...redaction, pointer: `${pointer}/*` }] : [];
+  const names = pointer === '/*' ? Object.keys(whole) : [pointer.slice(1)];
+  return names.flatMap((name) => {
+    const member: Json | undefined = whole[name];
+    return isJsonObject(member) || Array.isArray(member) ? [{ ...redaction, pointer: `/${name}/*` }] : [];
+  });
 }
 
 function dropped(input: InputDocument): InputDocument {

@@ -86,6 +86,15 @@ export class TaskBook {
     return this.own(identity, endpoint).findLast((task) => task.upstream === upstream && task.upstreamId === upstreamId);
   }
 
+  /**
+   * Forgets what an upstream called so before: it gave the name to another task, of this identity's other session perhaps, whose result
+   * must not be judged as that of the older one.
+   */
+  replace(upstream: string, upstreamId: unknown, identity: string, endpoint: string): void {
+    for (const task of this.own(identity, endpoint))
+      if (task.upstream === upstream && task.upstreamId === upstreamId) this.#forget(task.id);
+  }
+
   /** The tasks of one identity at one endpoint, oldest first. */
   own(identity: string, endpoint: string): Task[] {
     return [...(this.#own.get(identity) ?? [])].flatMap((id) => this.find(id, identity, endpoint) ?? []);

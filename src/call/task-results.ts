@@ -22,9 +22,12 @@ const maxQuestions = 32;
  * gateway's id for it. The result is judged as any: nothing of a task that policy withholds is kept.
  */
 export const inspectCreation: Inspect = async (parts, call, decision, reply, history) => {
-  const inspected = await inspect(parts, call, decision, reply, history);
   const { tool, target, subject, subjectDigest, session } = call;
   const upstream = target.server;
+  const begun = reply.kind === 'result' ? (reply.result['resultType'] === 'task' ? reply.result : reply.result['task']) : undefined;
+  if (upstream !== null && isJsonObject(begun))
+    parts.tasks.replace(upstream, begun['taskId'], identityKey(call.identity), session.endpoint);
+  const inspected = await inspect(parts, call, decision, reply, history);
   if (!('result' in inspected.answer) || tool === undefined || upstream === null) return inspected;
   const { result } = inspected.answer;
   const isDirect = result['resultType'] === 'task';

@@ -107,4 +107,14 @@ describe('the mask over what is kept of inputs', { timeout: 180_000 }, () => {
     const [failed] = await decisionsOf('fail');
     assert.deepEqual([failed?.record.decision?.input, failed?.input.state], ['dropped', 'absent']);
   });
+
+  it('takes everything away where the pointer names everything', async () => {
+    await put(
+      'gateway/mask.rego',
+      'package gateway\n\nmask := {"version": 1, "redactions": [{"rule": "x", "pointer": "/*", "as": "drop"}]}\n',
+    );
+    const [decided] = await decisionsOf('all of it');
+    assert.notEqual(decided?.record.decision?.input, undefined);
+    assert.ok(!JSON.stringify(decided?.input).includes('all of it'));
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RawAgent } from '../../support/gateway.ts';
-import { frame, stream } from '../../support/recording-upstream.ts';
+import { answer, frame, stream } from '../../support/recording-upstream.ts';
 import { combining, until } from '../policy/support.ts';
 import { Listening } from '../transport/listening.ts';
 import { startRig, type Rig } from '../transport/rig.ts';
@@ -260,5 +260,18 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
       .map(({ message }) => message.params.capabilities.tasks)
       .filter(Boolean);
     assert.deepEqual(offered, [{ cancel: {}, requests: { elicitation: { create: {} } } }]);
+  });
+
+  it('are forgotten when the upstream gives their id to another task, whose result would be judged as theirs', async () => {
+    const at = { createdAt: 'a', lastUpdatedAt: 'b', ttl: null };
+    for (let times = 0; times < 2; times++)
+      rig.upstream.once('tools/call', ({ request, response }) =>
+        answer(response, request.message.id, { task: { taskId: 'task-1', status: 'working', ...at } }),
+      );
+    const { taskId } = (await begin(alice)).result.task as { taskId: string };
+    const second = (await begin(await rig.agent(), 'secret')).result.task as { taskId: string };
+    done.set('task-1', { content: [{ type: 'text', text: 'Ada keeps bees' }] });
+    assert.equal((await alice.request('tasks/result', { taskId })).error?.code, -32602);
+    assert.equal((await alice.request('tasks/result', { taskId: second.taskId })).result.content[0].text, '[gone]');
   });
 });
