@@ -8,6 +8,7 @@ import { EventStream } from './event-stream.ts';
 import { checkMirroredHeaders, paramHeaders } from './mcp-era.ts';
 import { accepts, objectOr, quietMs, sendJson, type Exchange, type McpEndpointPorts } from './mcp-exchange.ts';
 import type { LiveSession } from './session-book.ts';
+import { atTokenEnd } from './token-life.ts';
 
 /**
  * A message that stands for itself: 2026-07-28. Its answer is JSON, or a stream where something is to be told before; closing the connection
@@ -33,6 +34,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, message: RpcR
     if (!response.writableFinished) gone.abort();
   });
   const stream = new AnswerStream(ports, exchange, live);
+  const stopWaiting = listens ? atTokenEnd(identity, ports.now(), () => gone.abort()) : () => undefined;
   const quiet = setTimeout(() => stream.open(), quietMs);
   try {
     const incoming = { session, identity, arrival, message, signal: gone.signal, logLevel: meta.logLevel };
@@ -47,6 +49,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, message: RpcR
     ports.stage('reply', performance.now() - startedMs);
   } finally {
     clearTimeout(quiet);
+    stopWaiting();
   }
 }
 

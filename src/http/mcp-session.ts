@@ -8,6 +8,7 @@ import { identityKey } from '../model/identity.ts';
 import { parseEventId, retryMs, type EventStream } from './event-stream.ts';
 import { accepts, header, objectOr, quietMs, sendJson, type Exchange, type McpEndpointPorts } from './mcp-exchange.ts';
 import type { LiveSession } from './session-book.ts';
+import { atTokenEnd } from './token-life.ts';
 
 /**
  * A message of a session, or the `initialize` that opens one: 2025-03-26 to 2025-11-25.
@@ -115,6 +116,7 @@ export function openStream(ports: McpEndpointPorts, exchange: Exchange): void {
     if (seen === undefined || stream?.canResume(seen.number) !== true)
       throw new GatewayError('request.invalid', 'what follows this `last-event-id` is not kept any more; repeat the request');
     stream.attach(response, {}, seen.number);
+    endWithToken(ports, exchange);
     if (stream === live.session.standalone) listenWhile(ports, live, stream, response);
     return;
   }
@@ -124,7 +126,14 @@ export function openStream(ports: McpEndpointPorts, exchange: Exchange): void {
   const stream = ports.sessions.stream(live, true);
   live.session.standalone = stream;
   stream.attach(response, {});
+  endWithToken(ports, exchange);
   listenWhile(ports, live, stream, response);
+}
+
+/** The connection ends with the token that opened it; the stream is kept, and resumed with a fresh one. */
+function endWithToken(ports: McpEndpointPorts, { identity, response }: Exchange): void {
+  const stop = atTokenEnd(identity, ports.now(), () => response.end());
+  response.on('close', stop);
 }
 
 /** The upstreams' own streams are open as long as the agent's is. */

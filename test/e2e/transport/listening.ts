@@ -37,7 +37,10 @@ export class Listening {
 
   static async #start(agent: RawAgent, init: RequestInit): Promise<Listening> {
     const abort = new AbortController();
-    const own = { authorization: `Bearer ${agent.token ?? ''}`, 'mcp-session-id': agent.session ?? '' };
+    const own = {
+      authorization: `Bearer ${agent.token ?? ''}`,
+      ...(agent.session === undefined ? {} : { 'mcp-session-id': agent.session }),
+    };
     const response = await fetch(agent.url, {
       ...init,
       headers: { ...own, ...(init.headers as Record<string, string>) },
