@@ -104,9 +104,19 @@ export class Rounds {
       onMessage: (message: Parameters<MessageLane['take']>[0]) => lane.take(message),
     } as const;
     running.follow(lane.session().request(permit, options), lane);
-    const end = await this.#await(turn, running);
-    const asking = 'reply' in end ? asks(end.reply) : undefined;
-    if (asking === undefined) return end;
+    return this.#judged(turn, upstream, await this.#await(turn, running), ownRounds);
+  }
+
+  /** A round's end, whichever round it is: what the upstream asks by it is judged before the agent is asked. */
+  async #judged(turn: RoundTurn, upstream: string, end: RoundEnd, ownRounds: number): Promise<RoundEnd> {
+    const { resolved } = turn;
+    const { call } = resolved;
+    if (!('reply' in end)) return end;
+    const asking = asks(end.reply);
+    if (asking === undefined) {
+      assertOffered(resolved, upstream, end.reply);
+      return end;
+    }
     const asked = await askedByResult(this.#parts, call, upstream, asking.result);
     if ('answer' in asked) return asked;
     const { responses } = turn.retry;
@@ -158,7 +168,7 @@ export class Rounds {
       question.answer({ kind: 'response', id: name, result });
     }
     session.lastUsedMs = this.#parts.now();
-    return this.#await(turn, running, call);
+    return this.#judged(turn, parked.upstream, await this.#await(turn, running, call), 0);
   }
 
   /** Waits for the upstream's answer or questions, as long as this round may take and the agent is there. */
@@ -250,6 +260,13 @@ function asks(reply: UpstreamReply): { readonly result: JsonObject; readonly aga
   if (reply.kind === 'result') return reply.result['resultType'] === 'input_required' ? { result: reply.result, again: false } : undefined;
   const result = asksByError(reply.error);
   return result === undefined ? undefined : { result, again: true };
+}
+
+/** A result of a kind that the agent did not offer to take would be taken for the gateway's own word. @throws GatewayError `upstream.protocol` */
+function assertOffered({ inspect }: Resolved, upstream: string, reply: UpstreamReply): void {
+  const type = reply.kind === 'result' ? reply.result['resultType'] : undefined;
+  if (type === undefined || type === 'complete' || (type === 'task' && inspect !== undefined)) return;
+  throw callFault('upstream.protocol', upstream, `X was not offered`);
 }
 
 function bindingOf({ call, upstream }: Resolved): StateBinding {

@@ -135,6 +135,45 @@ describe('what could be a second way past policy', { concurrency: false, timeout
     assert.match(again.json.result.content[0].text, /denied by policy/);
   });
 
+  test('what a parked call asks by its end is judged as a question too', async () => {
+    const capabilities = { elicitation: { form: {}, url: {} } };
+    const agent = await ModernAgent.of(rig);
+    const inputRequests = { q: { method: 'elicitation/create', params: { ...place, url: 'https://forbidden.example/3' } } };
+    for (const end of [
+      { result: { resultType: 'input_required', inputRequests, requestState: 'of-the-upstream' } },
+      { error: { code: -32042, message: 'go', data: { elicitations: [inputRequests.q.params] } } },
+    ]) {
+      let scene: Scene | undefined;
+      rig.upstream.once('tools/call', (one) => {
+        scene = one;
+        stream(one.response).write(frame({ jsonrpc: '2.0', id: 'q1', method: 'elicitation/create', params: form }));
+      });
+      const { result } = (await agent.call('echo', { text: 'x' }, { capabilities })).json;
+      const [key = ''] = Object.keys(result.inputRequests as object);
+      rig.upstream.once('reply', ({ behave }) => {
+        behave();
+        scene?.response.end(frame({ jsonrpc: '2.0', id: scene.request.message.id, ...end }));
+      });
+      const params = { name: 'echo', arguments: { text: 'x' }, requestState: result.requestState as string };
+      const inputResponses = { [key]: { action: 'accept', content: {} } };
+      const again = await agent.send('tools/call', { ...params, inputResponses }, { capabilities });
+      assert.ok(!again.text.includes('forbidden.example'), again.text);
+      assert.ok(!again.text.includes('of-the-upstream'), again.text);
+    }
+  });
+
+  test('a result of a kind that the agent did not offer to take is no answer', async () => {
+    const agent = await ModernAgent.of(rig);
+    for (const resultType of ['task', 'other', 7]) {
+      rig.upstream.once('tools/call', ({ request, response }) =>
+        answer(response, request.message.id, { resultType, taskId: 'of-the-upstream', status: 'working' }),
+      );
+      const { json, text } = await agent.call('echo', { text: 'x' });
+      assert.equal(json.result.isError, true, text);
+      assert.ok(!text.includes('of-the-upstream'), text);
+    }
+  });
+
   test('a second stream that listens to a resource is judged for itself', async () => {
     const agent = await ModernAgent.of(rig);
     const listen = { notifications: { resourceSubscriptions: ['demo://a'] } };
