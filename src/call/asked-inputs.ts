@@ -1,6 +1,7 @@
 import { GatewayError } from '../model/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import { callFault } from '../upstream/faults.ts';
+import type { UpstreamReply } from '../upstream/types.ts';
 import type { Answer, Call } from './call.ts';
 import { missingCapability, requiredCapabilities } from './client-needs.ts';
 import { judgeMessage } from './message-verdict.ts';
@@ -65,4 +66,23 @@ export async function askedByResult(parts: Parts, call: Call, upstream: string, 
     requests[key] = verdict.params === undefined ? { method } : { method, params: verdict.params };
   }
   return { requests, state: requestState };
+}
+
+/**
+ * An error that sends a person somewhere asks as a question does, wherever the agent gets to see it: each place is judged as one first.
+ * @throws GatewayError as {@link askedByResult}
+ */
+export async function withJudgedPlaces(
+  parts: Parts,
+  call: Call,
+  upstream: string,
+  reply: UpstreamReply,
+): Promise<{ readonly reply: UpstreamReply } | { readonly answer: Answer; readonly status: 'denied' }> {
+  const asking = reply.kind === 'error' ? asksByError(reply.error) : undefined;
+  if (reply.kind !== 'error' || asking === undefined) return { reply };
+  const asked = await askedByResult(parts, call, upstream, asking);
+  if ('answer' in asked) return asked;
+  const elicitations = Object.values(asked.requests).map(({ params }) => params ?? {});
+  const data = isJsonObject(reply.error['data']) ? reply.error['data'] : {};
+  return { reply: { ...reply, error: { ...reply.error, data: { ...data, elicitations } } } };
 }

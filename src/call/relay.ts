@@ -5,10 +5,9 @@ import { identityKey } from '../model/identity.ts';
 import type { ToolFacts } from '../model/input.ts';
 import { isJsonObject } from '../model/json.ts';
 import { callFault } from '../upstream/faults.ts';
-import type { UpstreamReply } from '../upstream/types.ts';
 import { permitFor } from './act.ts';
 import type { InputDocument } from './build-input.ts';
-import { askedByResult, asksByError } from './asked-inputs.ts';
+import { withJudgedPlaces } from './asked-inputs.ts';
 import type { AgentChannel, Answer, Call } from './call.ts';
 import { inspect } from './inspect.ts';
 import { judge, type Judged } from './judge.ts';
@@ -187,17 +186,6 @@ async function sendInSession(
   } finally {
     await lane.drain();
   }
-}
-
-/** An error that sends a person somewhere asks as a question does: each place is judged as one before the agent gets to know of it. */
-async function withJudgedPlaces(parts: Parts, call: Call, upstream: string, reply: UpstreamReply): Promise<RoundEnd> {
-  const asking = reply.kind === 'error' ? asksByError(reply.error) : undefined;
-  if (reply.kind !== 'error' || asking === undefined) return { reply };
-  const asked = await askedByResult(parts, call, upstream, asking);
-  if ('answer' in asked) return asked;
-  const elicitations = Object.values(asked.requests).map(({ params }) => params ?? {});
-  const data = isJsonObject(reply.error['data']) ? reply.error['data'] : {};
-  return { reply: { ...reply, error: { ...reply.error, data: { ...data, elicitations } } } };
 }
 
 function faultEnding(call: Call, fault: GatewayError, upstreamMs?: number): Ending {

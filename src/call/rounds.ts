@@ -266,7 +266,7 @@ function asks(reply: UpstreamReply): { readonly result: JsonObject; readonly aga
 function assertOffered({ inspect }: Resolved, upstream: string, reply: UpstreamReply): void {
   const type = reply.kind === 'result' ? reply.result['resultType'] : undefined;
   if (type === undefined || type === 'complete' || (type === 'task' && inspect !== undefined)) return;
-  throw callFault('upstream.protocol', upstream, `X was not offered`);
+  throw callFault('upstream.protocol', upstream, `the result is of the type ${JSON.stringify(type).slice(0, 40)}, which was not offered`);
 }
 
 function bindingOf({ call, upstream }: Resolved): StateBinding {

@@ -1,7 +1,8 @@
 import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { UpstreamReply } from '../upstream/types.ts';
-import type { Call } from './call.ts';
+import { withJudgedPlaces } from './asked-inputs.ts';
+import type { Answer, Call } from './call.ts';
 import { missingCapability } from './client-needs.ts';
 import { TrackedCall } from './history.ts';
 import { inspect, type Inspected } from './inspect.ts';
@@ -55,7 +56,10 @@ export const inspectCreation: Inspect = async (parts, call, decision, reply, his
 /** The state of a task, as `tasks/get` and `tasks/cancel` give it. What it ended with is judged as the result of the call that began it. */
 export function inspectState(task: Task): Inspect {
   return async (parts, call, decision, reply, history) => {
-    if (reply.kind === 'error') return inspect(parts, call, decision, reply, history);
+    if (reply.kind === 'error') {
+      const judged = await withJudgedPlaces(parts, call, task.upstream, reply);
+      return 'answer' in judged ? refused(judged.answer) : inspect(parts, call, decision, judged.reply, history);
+    }
     const { result, error, inputRequests, ...outer } = reply.result;
     const state = plainState(outer, task.id);
     if (outer['status'] !== undefined) task.seen = state;
@@ -67,11 +71,16 @@ export function inspectState(task: Task): Inspect {
         : undefined;
     if (ended !== undefined) {
       // The upstream's own words about the state are left out: they would be a second text that nobody judged.
-      const inspected = await inspectEnd(parts, call, task, ended, decision, history);
-      const { answer } = inspected;
-      const end =
-        'result' in answer ? { ...plain, status: 'completed', result: answer.result } : { ...plain, status: 'failed', error: answer.error };
-      return { ...inspected, answer: { result: end } };
+      const end = (answer: Answer): Answer => ({
+        result:
+          'result' in answer
+            ? { ...plain, status: 'completed', result: answer.result }
+            : { ...plain, status: 'failed', error: answer.error },
+      });
+      const judged = await withJudgedPlaces(parts, { ...call, method: 'tools/call' }, task.upstream, ended);
+      if ('answer' in judged) return refused(end(judged.answer));
+      const inspected = await inspectEnd(parts, call, task, judged.reply, decision, history);
+      return { ...inspected, answer: end(inspected.answer) };
     }
     const bare = { ...reply, result: outer };
     const inspected = await inspect(parts, call, decision, bare, history);
@@ -80,6 +89,10 @@ export function inspectState(task: Task): Inspect {
     if (!isJsonObject(inputRequests)) return { ...inspected, answer: { result: own } };
     return questions(parts, call, task, inputRequests, inspected, own);
   };
+}
+
+function refused(answer: Answer): Inspected {
+  return { answer, judged: undefined, status: 'denied', redacted: 0, labels: [] };
 }
 
 /** What `tasks/result` gives: the result of the call that began the task. */
