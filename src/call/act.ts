@@ -46,6 +46,8 @@ export function bindingOf(call: Call): Digest {
     name: target.name,
     definition: tool?.definition_digest ?? null,
     arguments: call.subjectDigest,
+    // Policy sees how long a task is asked to be kept, so what was approved for a day is not approved for a year.
+    ...(call.task === undefined ? {} : { task: call.task }),
     release: snapshot.release?.digest ?? null,
   });
 }

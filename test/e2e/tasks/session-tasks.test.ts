@@ -29,6 +29,8 @@ redact contains {"message": "no names", "pointer": "/result/content/*/text", "as
 	input.arguments.topic == "secret"
 }
 
+require_approval contains {"message": "a human decides", "groups": ["security"], "expires_s": 600} if input.arguments.topic == "held"
+
 label contains {"message": "was private", "name": "private"} if {
 	input.phase == "result"
 	input.tool.name == "report"
@@ -46,7 +48,7 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
   let alice: RawAgent;
   let done: Map<string, object>;
   before(async () => {
-    rig = await startRig({ policy, prepare: (upstream) => (done = keepTasks(upstream)) });
+    rig = await startRig({ policy, extra: 'approvals: { wait_ms: 0 }', prepare: (upstream) => (done = keepTasks(upstream)) });
     alice = await rig.agent();
   });
   after(() => rig.close());
@@ -273,5 +275,21 @@ describe('tasks of 2025-11-25', { concurrency: false, timeout: 120_000 }, () => 
     done.set('task-1', { content: [{ type: 'text', text: 'Ada keeps bees' }] });
     assert.equal((await alice.request('tasks/result', { taskId })).error?.code, -32602);
     assert.equal((await alice.request('tasks/result', { taskId: second.taskId })).result.content[0].text, '[gone]');
+  });
+
+  it('are approved with the terms that were asked for, and with no others', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    const held = async (task?: object): Promise<any> => {
+      const { result } = await alice.request('tools/call', { name: 'report', arguments: { topic: 'held' }, ...(task && { task }) });
+      return result._meta?.['castellan/decision']?.approval ?? result;
+    };
+    const { id } = await held({ ttl: 1_000 });
+    assert.equal((await rig.gateway.admin('POST', `/approvals/${String(id)}/approve`)).body.state, 'approved');
+    for (const task of [{ ttl: 3_000_000 }, {}, undefined]) {
+      const other = await held(task);
+      assert.equal(other.state, 'pending', JSON.stringify(other));
+      assert.notEqual(other.id, id);
+    }
+    assert.equal((await held({ ttl: 1_000 })).task.status, 'working');
   });
 });
