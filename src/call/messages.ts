@@ -21,6 +21,8 @@ import { related, toAgent } from './task-state.ts';
 
 /** Messages that wait their turn in one lane; more than this and the upstream is talking faster than policy can judge. */
 const maxWaiting = 2000;
+/** Questions that wait for the agent of one session at most. */
+const maxQuestions = 256;
 
 /**
  * What an upstream sends toward the agent beside answers: each message is judged in phase `message` and recorded, several at a time,
@@ -121,6 +123,10 @@ export class MessageLane {
     const missing = missingCapability(session.capabilities, message.method, message.params);
     if (missing !== undefined) {
       await this.#refuse(message, `the agent does not offer \`${missing.join('.')}\``, outcome);
+      return;
+    }
+    if (session.questions.size >= maxQuestions) {
+      await this.#refuse(message, 'too many requests wait for the agent', outcome);
       return;
     }
     const id = session.questionId();

@@ -19,6 +19,8 @@ export type Turn =
 
 /** Questions that an upstream asks at once arrive one after the other: this long the first waits for the others. */
 const gatherMs = 20;
+/** Questions that wait for one call at most; an upstream is told that what comes beyond that cannot be asked. */
+const maxQuestions = 32;
 /** What only a listening stream may carry in this era. */
 const ofNoCall = /^notifications\/(resources\/updated|(tools|prompts|resources)\/list_changed)$/;
 
@@ -88,6 +90,7 @@ export class RunningCall implements AgentChannel {
   send(message: JsonObject): boolean {
     const { id, method, params } = message;
     if (typeof id === 'string' && typeof method === 'string') {
+      if (this.#questions.size >= maxQuestions) return false;
       this.#questions.set(id, params === undefined ? { method } : { method, params });
       this.#wake?.();
       return true;

@@ -11,7 +11,7 @@ import { clientCapability } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { refusal } from './reply.ts';
 import type { Task } from './task-book.ts';
-import { modernState, plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
+import { keptState, modernState, plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
 
 type Inspect = typeof inspect;
 
@@ -47,9 +47,10 @@ export const inspectCreation: Inspect = async (parts, call, decision, reply, his
     },
     ttlMsOf(state),
   );
-  task.seen = { ...plainState(state, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
+  const own = { ...plainState(state, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
+  task.seen = keptState(own);
   const meta = related({ _meta: result['_meta'] }, () => task.id);
-  const answer = session.isStateless ? { resultType: 'task', ...modernState(task.seen), ...meta } : { task: task.seen, ...meta };
+  const answer = session.isStateless ? { resultType: 'task', ...modernState(own), ...meta } : { task: own, ...meta };
   return { ...inspected, answer: { result: answer } };
 };
 

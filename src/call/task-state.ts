@@ -7,6 +7,8 @@ export const tasksExtension = 'io.modelcontextprotocol/tasks';
 export const relatedTask = 'io.modelcontextprotocol/related-task';
 
 const statuses: ReadonlySet<Json | undefined> = new Set(['working', 'input_required', 'completed', 'failed', 'cancelled']);
+/** Of an upstream's words about a task this much is kept. */
+const maxKeptWords = 1_000;
 /** Members of a task in either era that are no text of the upstream's own. */
 const plainMembers = ['createdAt', 'lastUpdatedAt', 'ttl', 'ttlMs', 'pollInterval', 'pollIntervalMs'] as const;
 
@@ -24,6 +26,14 @@ export function plainState(state: JsonObject, id: string): JsonObject {
 export function modernState({ ttl, pollInterval, ...state }: JsonObject): JsonObject {
   const times = { ...(ttl === undefined ? {} : { ttlMs: ttl }), ...(pollInterval === undefined ? {} : { pollIntervalMs: pollInterval }) };
   return { ...state, ...times };
+}
+
+/** A state as it is kept for lists: its upstream may say much, and often. */
+export function keptState(state: JsonObject): JsonObject {
+  const { statusMessage } = state;
+  return typeof statusMessage === 'string' && statusMessage.length > maxKeptWords
+    ? { ...state, statusMessage: `${statusMessage.slice(0, maxKeptWords)}…` }
+    : state;
 }
 
 /** Whether nothing more comes of a task in this state. */
@@ -58,6 +68,6 @@ export function toAgent(
   if (task === undefined || own === undefined) return undefined;
   const { statusMessage } = own;
   const state = { ...plainState(own, task.id), ...(typeof statusMessage === 'string' ? { statusMessage } : {}) };
-  task.seen = state;
+  task.seen = keptState(state);
   return { params: state };
 }

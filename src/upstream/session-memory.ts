@@ -2,6 +2,9 @@ import type { JsonObject } from '../model/json.ts';
 import type { OutgoingRequest } from './channel.ts';
 import type { UpstreamReply } from './types.ts';
 
+/** Beyond this a subscription is not asked for again after a loss. */
+const maxUris = 10_000;
+
 /** What an owner asked of an upstream that outlives a session there: it has to be asked again after a loss. */
 export class SessionMemory {
   readonly uris = new Set<string>();
@@ -18,7 +21,7 @@ export class SessionMemory {
     const { uri, level } = message.params ?? {};
     if (message.method === 'logging/setLevel' && typeof level === 'string') this.logLevel = level;
     if (typeof uri !== 'string') return;
-    if (message.method === 'resources/subscribe') this.uris.add(uri);
+    if (message.method === 'resources/subscribe' && this.uris.size < maxUris) this.uris.add(uri);
     if (message.method === 'resources/unsubscribe') this.uris.delete(uri);
   }
 

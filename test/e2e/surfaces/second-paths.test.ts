@@ -174,6 +174,27 @@ describe('what could be a second way past policy', { concurrency: false, timeout
     }
   });
 
+  test('questions of one call are bounded', async () => {
+    const agent = await ModernAgent.of(rig);
+    const before = rig.upstream.requests.length;
+    const refused = (): unknown[] => rig.upstream.requests.slice(before).filter(({ message }) => message.error !== undefined);
+    let scene: Scene | undefined;
+    rig.upstream.once('tools/call', (one) => {
+      scene = one;
+      stream(one.response);
+      for (let at = 0; at < 40; at++)
+        one.response.write(frame({ jsonrpc: '2.0', id: `m${String(at)}`, method: 'elicitation/create', params: form }));
+      void until(() => refused().length === 8, 'refusals of what is too much').then(
+        () => one.response.end(frame({ jsonrpc: '2.0', id: one.request.message.id, result: { content: [] } })),
+        () => one.response.end(),
+      );
+    });
+    const { result } = (await agent.call('echo', { text: 'x' }, { capabilities: { elicitation: {} } })).json;
+    assert.ok(result.resultType === 'complete' || Object.keys(result.inputRequests as object).length <= 32);
+    await until(() => refused().length === 8, 'refusals of what is too much');
+    scene?.response.end();
+  });
+
   test('a second stream that listens to a resource is judged for itself', async () => {
     const agent = await ModernAgent.of(rig);
     const listen = { notifications: { resourceSubscriptions: ['demo://a'] } };
