@@ -14,7 +14,7 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'user-agent',
 ]);
 
-/** What the schema cannot say about sinks and telemetry: names that must differ, secrets that must be some, headers that cannot be. */
+/** What the schema cannot say about sinks, pushed checkpoints and telemetry: names that must differ, secrets that must be some, headers that cannot be. */
 export function checkSinks({ audit, telemetry }: Config): Problem[] {
   const problems = audit.sinks.flatMap((sink, index) => checkSink(sink, ['audit', 'sinks', index]));
   const seen = new Set<string>();
@@ -23,6 +23,8 @@ export function checkSinks({ audit, telemetry }: Config): Problem[] {
       problems.push({ path: ['audit', 'sinks', index, 'name'], message: `sink \`${name}\` is there twice; give one of them another name` });
     seen.add(name);
   }
+  for (const [index, { http }] of audit.checkpoints.push.entries())
+    problems.push(...checkHeaders(http?.headers ?? {}, ['audit', 'checkpoints', 'push', index, 'http', 'headers']));
   if (telemetry.otlp !== undefined) problems.push(...checkHeaders(telemetry.otlp.headers, ['telemetry', 'otlp', 'headers']));
   return problems;
 }

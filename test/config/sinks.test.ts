@@ -54,6 +54,10 @@ test('what is wrong with a sink is told with its place and its cure', () => {
       /sinks\[1\]\.name: sink `a` is there twice/,
     ],
     [
+      'audit: { checkpoints: { push: [{ name: a, http: { url: "https://a.example", headers: { Authorization: "Bearer x" } } }] } }',
+      /checkpoints\.push\[0\]\.http\.headers\.Authorization: looks like a secret in plain text/,
+    ],
+    [
       'telemetry: { otlp: { endpoint: "http://a", headers: { x-api-key: plain } } }',
       /telemetry\.otlp\.headers\.x-api-key: looks like a secret/,
     ],
