@@ -85,7 +85,7 @@ describe('the proofs of a running gateway', { timeout: 180_000 }, () => {
   let fixture: GatewayFixture;
   let agent: RawAgent;
   let publicKey: string;
-  const secrets = { CASTELLAN_TEST_S3_SECRET: secretKey, CASTELLAN_TEST_S3_ID: 'an-id' };
+  const secrets = { CASTELLAN_TEST_S3_SECRET: secretKey, CASTELLAN_TEST_S3_ID: 'an-id', CASTELLAN_TEST_BEARER: 'Bearer x' };
   const cli = (...args: string[]) => castellan(['--json', 'audit', ...args, '--config', fixture.configPath], { env: secrets });
   const offline = (...args: string[]) => castellan(['--json', 'audit', ...args]);
   const opened = (note: string) => {
@@ -107,7 +107,7 @@ describe('the proofs of a running gateway', { timeout: 180_000 }, () => {
     records: 10
     interval_s: 1
     push:
-      - { name: web, http: { url: "${base}/checkpoints/{size}", method: PUT, headers: { authorization: "Bearer x" } } }
+      - { name: web, http: { url: "${base}/checkpoints/{size}", method: PUT, headers: { authorization: { env: CASTELLAN_TEST_BEARER } } } }
       - { name: store, s3: { endpoint: "${base}", bucket: bucket, prefix: a/b, access_key_id: { env: CASTELLAN_TEST_S3_ID }, secret_access_key: { env: CASTELLAN_TEST_S3_SECRET } } }
 `,
     });
