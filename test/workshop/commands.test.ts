@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { castellan, type Ended } from '../cli/castellan.ts';
 
 const shipped = fileURLToPath(new URL('../../policies', import.meta.url));
@@ -45,10 +46,10 @@ test('explain tells what fired and what was false', async () => {
   assert.deepEqual([explained.decision.effect, explained.fired.map((one) => one.rule)], ['allow', ['access/tool_grant']]);
 });
 
-test('explain asks where a recorded decision is on record', async () => {
+test('explain asks the gateway for a recorded decision where neither `--config` nor `--from` is given', async () => {
   const { code, stderr } = await policy('explain', 'dec_123');
-  assert.equal(code, 2);
-  assert.match(stderr, /say where `dec_123` is on record: give `--config` or `--from`/);
+  assert.equal(code, exitCodes.denied);
+  assert.match(stderr, /not signed in; run `castellan login --server URL` first/);
 });
 
 test('matrix takes roles from a file and writes a page', async () => {
