@@ -55,6 +55,12 @@ const sweepMs = 100;
 const pauseAfterFailureMs = 200;
 /** Records that nobody waits for wait this long for one that somebody does: then both cost one flush of the disk. */
 const lingerMs = 25;
+/**
+ * After a group that so many waited on, as many are likely to come at once again: the next group waits this long for them (PostgreSQL calls it
+ * `commit_siblings` and `commit_delay`). One caller never waits for it.
+ */
+const siblings = 3;
+const gatherMs = 1;
 const hashChars = 64;
 
 /**
@@ -70,6 +76,9 @@ export class AuditQueue {
   #sweeper: NodeJS.Timeout | undefined;
   #pause: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
+  #gathering: NodeJS.Timeout | undefined;
+  /** So many end the gathering. */
+  #enough = 0;
   /** Somebody waits for what waits here. */
   #urgent = false;
   #lastOrdinal = 0;
@@ -128,6 +137,7 @@ export class AuditQueue {
       for (const entry of this.#waiting.splice(0)) refuse(entry, 'the audit log is closed');
       clearTimeout(this.#pause);
       clearTimeout(this.#lingering);
+      clearTimeout(this.#gathering);
       clearInterval(this.#sweeper);
     }
   }
@@ -159,6 +169,11 @@ export class AuditQueue {
   }
 
   #schedule(): void {
+    if (this.#gathering !== undefined) {
+      if (this.#waiting.length < this.#enough) return;
+      clearTimeout(this.#gathering);
+      this.#gathering = undefined;
+    }
     if (this.#scheduled || this.#pause !== undefined || this.#flying.length > 0) return;
     this.#scheduled = true;
     // Not at once: what the rest of this turn of the event loop appends goes into the same message and the same commit.
@@ -183,8 +198,19 @@ export class AuditQueue {
     if ('failed' in reply) this.#fail(group, reply.failed);
     else this.#succeed(group, reply.seqs, reply.hashes);
     this.#releaseFlushers();
-    if (this.#pause === undefined && this.#urgent) this.#send();
-    else if (this.#pause === undefined) this.#next();
+    if (this.#pause !== undefined) return;
+    const asked = group.reduce((count, entry) => count + Number(entry.asked), 0);
+    if (asked >= siblings && this.#waiting.length < 2 * asked) this.#gather(2 * asked);
+    else if (this.#urgent) this.#send();
+    else this.#next();
+  }
+
+  #gather(enough: number): void {
+    this.#enough = enough;
+    this.#gathering = setTimeout(() => {
+      this.#gathering = undefined;
+      this.#next();
+    }, gatherMs);
   }
 
   #succeed(group: readonly Entry[], seqs: readonly number[], hashes: string): void {
