@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
 import { harnessIsThere, prepareHarness, rivalFigures, run, runHarness } from './harness.ts';
 import { startCandidate, startUpstream } from './processes.ts';
 import { aims, figures, isBusy, table } from './report.ts';
@@ -60,6 +61,10 @@ async function bench(): Promise<boolean> {
     if (failed.length > 0) return false;
   }
   await printStages('castellan', values.quick ? 10_000 : 30_000);
+  if (!values.stages) {
+    console.log('');
+    await run(process.execPath, [join(projectFolder, 'test/bench/sessions.ts')], { stdio: 'inherit' });
+  }
   return true;
 }
 
