@@ -22,9 +22,9 @@ export interface SaltedInput {
   readonly input: KeptInput;
 }
 
-// The worker holds what it was told; then it starts anew.
-const maxToldParts = 100_000;
-const maxToldChars = 32 * 1_048_576;
+// The worker holds what it was told; beyond this it starts anew, and is told again what is still in use.
+const maxToldParts = 20_000;
+const maxToldChars = 8 * 1_048_576;
 
 /** Gives an input its salt: 122 random bits, from the pool that Node keeps for UUIDs. */
 export function salted(input: KeptInput): SaltedInput {
