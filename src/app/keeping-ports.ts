@@ -1,7 +1,8 @@
 import { eraseDays, type ErasedDay } from '../audit/erase.ts';
 import { addHold, listHolds, removeHold, type Hold } from '../audit/holds.ts';
 import type { KeyRing } from '../audit/sealed-keys.ts';
-import type { EraseRequest, HoldRequest } from '../cli/keeping-tools.ts';
+import type { EraseRequest } from '../cli/keeping-tools.ts';
+import type { HoldRequest } from '../model/hold-request.ts';
 import type { Db } from '../model/ports.ts';
 
 /** Erasure and holds of one tenant; whoever calls them records it first. */

@@ -1,7 +1,7 @@
 import { GatewayError } from '../model/errors.ts';
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import { isJsonObject, valueAt, type Json, type JsonObject } from '../model/json.ts';
 import type { ExposedTool } from '../upstream/endpoint.ts';
-import { paramHeadersOf, plainHeader, valueAt, type ParamHeader } from '../upstream/mirrored-headers.ts';
+import { paramHeadersOf, plainHeader, type ParamHeader } from '../upstream/mirrored-headers.ts';
 
 /** What a tool wants repeated in headers, kept as long as the catalogue's entry. */
 const wantedKept = new WeakMap<ExposedTool, readonly ParamHeader[]>();

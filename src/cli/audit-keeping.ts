@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { GatewayError } from '../model/errors.ts';
 import { AdminClient } from './admin-client.ts';
-import type { HoldRequest, HoldRow } from './keeping-tools.ts';
+import type { HoldRequest } from '../model/hold-request.ts';
+import type { HoldRow } from './keeping-tools.ts';
 import { visible } from './output.ts';
 import type { CommandContext } from './program.ts';
 

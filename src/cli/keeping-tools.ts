@@ -1,19 +1,10 @@
+import type { HoldRequest } from '../model/hold-request.ts';
 import type { Environment } from './application.ts';
 
 /** Days in UTC, `2026-11-21`, both included; without `until` the one day. */
 export interface EraseRequest {
   readonly from: string;
   readonly until?: string;
-}
-
-/** What a hold covers: everything that is given must fit; with nothing given it covers everything. */
-export interface HoldRequest {
-  readonly reason: string;
-  readonly issuer?: string;
-  readonly subject?: string;
-  readonly call?: string;
-  readonly sinceMs?: number;
-  readonly untilMs?: number;
 }
 
 export interface HoldRow extends HoldRequest {

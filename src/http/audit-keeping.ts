@@ -1,21 +1,13 @@
 import { GatewayError } from '../model/errors.ts';
+import type { HoldRequest } from '../model/hold-request.ts';
 import type { JsonObject } from '../model/json.ts';
 
 /** Erasure of recorded inputs and legal holds, as the admin API needs them. */
 export interface AuditKeeping {
   erase(days: { readonly from: string; readonly until?: string }, nowMs: number): Promise<unknown>;
   holds(): Promise<unknown>;
-  addHold(hold: HoldBody, madeBy: string, nowMs: number): Promise<unknown>;
+  addHold(hold: HoldRequest, madeBy: string, nowMs: number): Promise<unknown>;
   removeHold(id: string): Promise<void>;
-}
-
-export interface HoldBody {
-  readonly reason: string;
-  readonly issuer?: string;
-  readonly subject?: string;
-  readonly call?: string;
-  readonly sinceMs?: number;
-  readonly untilMs?: number;
 }
 
 /** The body of an erasure. @throws GatewayError `request.invalid` */
@@ -30,7 +22,7 @@ const textKeys = ['issuer', 'subject', 'call'] as const;
 const timeKeys = ['sinceMs', 'untilMs'] as const;
 
 /** The body of a hold. @throws GatewayError `request.invalid` for what it does not know too: a misspelt scope would hold everything */
-export function holdBody(body: JsonObject): HoldBody {
+export function holdBody(body: JsonObject): HoldRequest {
   const known = new Set<string>(['reason', ...textKeys, ...timeKeys]);
   const unknown = Object.keys(body).find((key) => !known.has(key));
   if (unknown !== undefined) throw new GatewayError('request.invalid', `a hold has no \`${unknown.slice(0, 40)}\``);
@@ -43,5 +35,5 @@ export function holdBody(body: JsonObject): HoldBody {
   for (const key of timeKeys)
     if (body[key] !== undefined && !Number.isSafeInteger(body[key]))
       throw new GatewayError('request.invalid', `\`${key}\` must be milliseconds since 1970`);
-  return body as unknown as HoldBody;
+  return body as unknown as HoldRequest;
 }

@@ -25,3 +25,13 @@ export function isRawNumber(value: unknown): value is RawNumber {
 export function rawNumber(text: string): RawNumber {
   return (JSON as unknown as { rawJSON(t: string): RawNumber }).rawJSON(text);
 }
+
+/** The value that is reached by `path`, through objects and their own members alone. */
+export function valueAt(from: Json | undefined, path: readonly string[]): Json | undefined {
+  let value = from;
+  for (const name of path) {
+    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined;
+    value = value[name];
+  }
+  return value;
+}

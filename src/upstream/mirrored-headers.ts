@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import { isJsonObject, valueAt, type Json, type JsonObject } from '../model/json.ts';
 
 /** An argument that a tool wants to see in a header too. */
 export interface ParamHeader {
@@ -62,16 +62,6 @@ export function mirroredHeaders(method: string, params: JsonObject | undefined, 
     if (text !== undefined) headers.push(header, headerValue(text));
   }
   return headers;
-}
-
-/** The value that is reached by `path`, through objects alone. */
-export function valueAt(from: Json | undefined, path: readonly string[]): Json | undefined {
-  let value = from;
-  for (const name of path) {
-    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined;
-    value = value[name];
-  }
-  return value;
 }
 
 function textOf(value: Json | undefined): string | undefined {

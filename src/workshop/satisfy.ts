@@ -1,5 +1,5 @@
 import { canonical } from '../model/digest.ts';
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import { isJsonObject, valueAt, type Json, type JsonObject } from '../model/json.ts';
 import { has } from './bound.ts';
 import type { Atom, Formula } from './formula.ts';
 
@@ -193,13 +193,6 @@ function candidates(leaves: readonly Formula[], now: Json | undefined): readonly
     ),
   );
   return [now, ...lists, ...near, 'something else', 1, 0, true, false, null, [], {}];
-}
-
-function valueAt(document: JsonObject, path: readonly string[]): Json | undefined {
-  return path.reduce<Json | undefined>(
-    (value, step) => (isJsonObject(value) && Object.hasOwn(value, step) ? value[step] : undefined),
-    document,
-  );
 }
 
 function withValue(document: JsonObject, [step = '', ...rest]: readonly string[], value: Json | undefined): JsonObject {
