@@ -96,6 +96,7 @@ function targetOf({ webhook, opa, otlp, syslog, s3 }: SinkConfig): SinkTarget {
       headers: plainHeaders(opa.headers),
       labels: { ...opa.labels },
       includeInput: opa.include_input,
+      uploadSizeLimitBytes: opa.upload_size_limit_bytes,
     };
   if (otlp !== undefined) return { kind: 'otlp', url: otlp.url, headers: plainHeaders(otlp.headers) };
   if (syslog !== undefined) {

@@ -585,6 +585,10 @@ export interface OpaSinkConfig {
    * Whether an event holds the input of its decision, where it is kept: policy's mask has been applied to it.
    */
   include_input: boolean;
+  /**
+   * The largest body of one request, compressed, as OPA's `upload_size_limit_bytes`. A decision that is larger alone goes without its input.
+   */
+  upload_size_limit_bytes: number;
 }
 export interface OtlpSinkConfig {
   /**

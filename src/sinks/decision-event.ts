@@ -18,7 +18,6 @@ export function decisionEvent(one: SinkRecord, labels: Readonly<Record<string, s
     decision_id: `${call ?? `${record.tenant}/${one.seq}`}${isResult ? '/result' : ''}`,
     trace_id: record.trace,
     bundles: { gateway: { revision: decision.release } },
-    revision: decision.release,
     path: isResult
       ? 'gateway/result'
       : record.what?.phase === 'list'

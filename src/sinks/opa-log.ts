@@ -1,10 +1,7 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { decisionEvent } from './decision-event.ts';
 import { HttpPost } from './http-post.ts';
+import { opaChunks } from './opa-chunks.ts';
 import type { Sink, SinkProduct, SinkTarget } from './sink.ts';
-
-const compress = promisify(gzip);
 
 /**
  * Posts decisions to OPA's decision log API, as an OPA would: a collector that a team has for OPA takes them unchanged. Records that are no
@@ -17,18 +14,15 @@ export function opaLogSink(target: Extract<SinkTarget, { kind: 'opa' }>, product
   const labels = { ...target.labels, id: product.host, version: product.version };
   return {
     send: async (batch) => {
-      const events = batch.flatMap((one) => decisionEvent(one, labels, target.includeInput) ?? []);
+      const events = batch.map((one) => decisionEvent(one, labels, target.includeInput)).filter((event) => event !== undefined);
       if (events.length === 0) return;
-      await http.post({
-        url,
-        body: await compress(JSON.stringify(events)),
-        headers: {
-          'content-type': 'application/json',
-          'content-encoding': 'gzip',
-          'user-agent': `castellan/${product.version}`,
-          ...target.headers,
-        },
-      });
+      const headers = {
+        'content-type': 'application/json',
+        'content-encoding': 'gzip',
+        'user-agent': `castellan/${product.version}`,
+        ...target.headers,
+      };
+      for (const body of await opaChunks(events, target.uploadSizeLimitBytes)) await http.post({ url, body, headers });
     },
     close: () => http.close(),
   };

@@ -60,6 +60,8 @@ export type SinkTarget =
       readonly headers: Readonly<Record<string, string>>;
       readonly labels: Readonly<Record<string, string>>;
       readonly includeInput: boolean;
+      /** Of one request's body, compressed. */
+      readonly uploadSizeLimitBytes: number;
     }
   | { readonly kind: 'otlp'; readonly url: string; readonly headers: Readonly<Record<string, string>> }
   | {

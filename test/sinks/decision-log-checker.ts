@@ -50,7 +50,7 @@ const fields: Readonly<Record<string, Field>> = {
   input: { needed: false, fits: () => true },
   result: { needed: true, fits: () => true },
   requested_by: { needed: false, fits: isText },
-  request_id: { needed: false, fits: Number.isInteger },
+  req_id: { needed: false, fits: Number.isInteger },
   timestamp: { needed: true, fits: (value) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/.test(value) },
   metrics: {
     needed: true,

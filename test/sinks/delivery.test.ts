@@ -78,6 +78,7 @@ describe('what a sink sends', () => {
       headers: { authorization: 'Bearer x' },
       labels: { app: 'mcp' },
       includeInput: false,
+      uploadSizeLimitBytes: 32_768,
     } as const;
     const { path, headers, text } = await sent(target);
     assert.equal(path, '/logs/team%20a');

@@ -16,7 +16,8 @@ const binaries = join(tmpdir(), 'castellan-test-go');
 export function buildGo(folder: string, name: string): string {
   mkdirSync(binaries, { recursive: true });
   const path = join(binaries, name);
-  execFileSync('go', ['build', '-trimpath', '-o', path, '.'], {
+  // Without flags of its own, so that what `go install` compiled already is not compiled again.
+  execFileSync('go', ['build', '-o', path, '.'], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, GOFLAGS: '' },
@@ -41,6 +42,8 @@ export interface RunningProgram {
   /** Resolves with the first line that fits. */
   line(fits: (line: string) => boolean): Promise<string>;
   stop(): Promise<void>;
+  /** Ends it at once, whatever it does. */
+  kill(): Promise<void>;
 }
 
 /** Starts a program; standard error belongs to its lines too. */
@@ -74,6 +77,10 @@ export function startProgram(path: string, args: readonly string[]): RunningProg
       const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
       await ended;
       clearTimeout(timer);
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended;
     },
   };
 }
