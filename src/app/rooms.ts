@@ -8,6 +8,7 @@ import { ListAnswers } from '../call/list-answers.ts';
 import { ListChanges } from '../call/list-changes.ts';
 import type { Parts } from '../call/parts.ts';
 import { Pipeline } from '../call/pipeline.ts';
+import { Strays } from '../call/strays.ts';
 import { TaskBook } from '../call/task-book.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { scanDefinition } from '../content/definition-scan.ts';
@@ -86,7 +87,18 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
   opened(approvals, (one) => Promise.resolve().then(() => one.close()));
   const pins = createToolPins({ db, tenant, now: Date.now });
   const clientInfo = { name: 'castellan', version };
-  const upstreams = createUpstreams(upstreamOptions(config), { pins, log: observation.upstreamLog, clientInfo, scan: scanDefinition });
+  const heardAudit = telemetry.heard(audit);
+  const onRefused: Parts['observer']['refused'] = (code) => observation.observer.refused(code);
+  const strays = opened(new Strays({ tenant, audit: heardAudit, onRefused, now: Date.now }), (one) =>
+    Promise.resolve().then(() => one.close()),
+  );
+  const upstreams = createUpstreams(upstreamOptions(config), {
+    pins,
+    log: observation.upstreamLog,
+    clientInfo,
+    scan: scanDefinition,
+    stray: (message) => strays.take(message),
+  });
   opened(upstreams, (one) => one.close());
   const endpoints = new Endpoints(config, () => upstreams.catalogue());
   const live = new Live(keys, observation.identityEvent);
@@ -107,7 +119,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     release: () => releases.current(),
     endpoint: (name) => endpoints.view(name),
     upstreams,
-    audit: telemetry.heard(audit),
+    audit: heardAudit,
     keyedDigest,
     approvals,
     content: () => live.now.content,
@@ -116,6 +128,7 @@ export async function openRooms({ config }: LoadedConfig, observation: Observati
     limits: new LimitCounter(),
     lists: new ListAnswers(),
     tasks: new TaskBook(Date.now),
+    strays,
     narrow: (listing) => (live.now.config.policy.narrow_lists ? narrowing.list(listing) : undefined),
     observer: observation.observer,
     settings: () => live.now.settings,

@@ -4,7 +4,7 @@ import type { JsonObject } from '../model/json.ts';
 import { permitFor } from './act.ts';
 import type { Answer, Call } from './call.ts';
 import { judge } from './judge.ts';
-import { upstreamSession } from './messages.ts';
+import { unsolicited, upstreamSession } from './messages.ts';
 import type { MethodRule } from './methods.ts';
 import { modernVersion } from './modern-meta.ts';
 import type { Parts } from './parts.ts';
@@ -54,7 +54,11 @@ export async function toEvery(
     const session = upstreamSession(parts, call, upstream);
     const permit = permitFor(upstream, { kind, method: call.method, params }, decision, call.id);
     if (kind === 'notification') await session.notify(permit);
-    else await session.request(permit, { timeoutMs: callTimeoutMs, onMessage: () => undefined });
+    else
+      await session.request(permit, {
+        timeoutMs: callTimeoutMs,
+        onMessage: (message) => unsolicited(parts, call.session, upstream, message),
+      });
   });
   for (const one of await Promise.allSettled(sent)) if (one.status === 'rejected') parts.observer.failed(call.id, one.reason);
 }

@@ -16,6 +16,7 @@ import { finishedRecord } from './record.ts';
 import { callOf } from './resolve.ts';
 import type { RpcResponse } from './rpc.ts';
 import type { Session } from './session.ts';
+import { strayOf } from './strays.ts';
 import type { Task } from './task-book.ts';
 import { related, toAgent } from './task-state.ts';
 
@@ -53,6 +54,7 @@ export class MessageLane {
     if (this.#waiting >= maxWaiting) {
       if (message.kind === 'request') void this.#refuse(message, 'too many messages wait for judgement', undefined);
       this.#parts.observer.refused('gateway.overloaded');
+      this.#parts.strays.take(strayOf(this.#origin.session, this.#upstream, message, 'too many messages wait for judgement'));
       return;
     }
     this.#waiting++;
@@ -258,9 +260,12 @@ export function listenUpstreams(parts: Parts, session: Session, active: boolean)
 }
 
 /** What an upstream sends outside of any call: judged in the name of the session's identity, for its standalone stream. */
-function unsolicited(parts: Parts, session: Session, upstream: string, message: UpstreamMessage): void {
+export function unsolicited(parts: Parts, session: Session, upstream: string, message: UpstreamMessage): void {
   const endpoint = parts.endpoint(session.endpoint);
-  if (session.closed || endpoint === undefined) return;
+  if (session.closed || endpoint === undefined) {
+    parts.strays.take(strayOf(session, upstream, message, 'the session that it came to has ended'));
+    return;
+  }
   const make = (): MessageLane => {
     const arrival = { receivedAtMs: parts.now(), ip: '', userAgent: '', traceId: undefined, bytes: 0 };
     // The lane outlives tokens: whoever holds the session when a message comes is the one in whose name it is judged.

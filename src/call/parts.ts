@@ -10,6 +10,7 @@ import type { History } from './history.ts';
 import type { InputPlans } from './input-plan.ts';
 import type { LimitCounter } from './limits.ts';
 import type { ListAnswers } from './list-answers.ts';
+import type { Strays } from './strays.ts';
 import type { TaskBook } from './task-book.ts';
 
 /** A document after its redactions; `pointers` are the places that are not what they were. */
@@ -89,6 +90,7 @@ export interface Parts {
   readonly limits: LimitCounter;
   readonly lists: ListAnswers;
   readonly tasks: TaskBook;
+  readonly strays: Pick<Strays, 'take'>;
   /**
    * Gives the definitions as one list shows them: narrowed to arguments that policy does not refuse anyhow. It never waits: what is not
    * known yet is shown as it is. Absent: nothing is narrowed. Calls are judged all the same.

@@ -117,7 +117,6 @@ function sending(parts: Parts, { call, outgoing, upstream }: Resolved, task: Tas
         const reply = await session.request(permit, {
           signal,
           timeoutMs: parts.settings().callTimeoutMs,
-          onMessage: () => undefined,
           inputRequired: 'return',
         });
         outcome = 'ok';
@@ -147,7 +146,6 @@ async function askSession(
     return upstreamSession(parts, call, task.upstream).request(permit, {
       signal,
       timeoutMs: parts.settings().callTimeoutMs,
-      onMessage: () => undefined,
     });
   };
   const reply = await send(call.method);

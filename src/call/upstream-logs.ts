@@ -1,7 +1,7 @@
 import { permitFor } from './act.ts';
 import type { Call } from './call.ts';
 import { judge } from './judge.ts';
-import { upstreamSession } from './messages.ts';
+import { unsolicited, upstreamSession } from './messages.ts';
 import { logLevels, type LogLevel } from './modern-meta.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
@@ -28,7 +28,7 @@ export async function wantLogs(parts: Parts, call: Call, upstream: string, level
       const permit = permitFor(upstream, { kind: 'request', method, params: subject }, decision, asked.id);
       await upstreamSession(parts, asked, upstream).request(permit, {
         timeoutMs: parts.settings().callTimeoutMs,
-        onMessage: () => undefined,
+        onMessage: (message) => unsolicited(parts, session, upstream, message),
       });
       status = 'ok';
     } catch (error) {

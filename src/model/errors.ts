@@ -50,6 +50,7 @@ export const errorTable = {
   'upstream.too_large': { http: 200, rpc: 5022 },
   'upstream.timeout': { http: 200, rpc: 5040 },
   'upstream.credential': { http: 200, rpc: 5023 },
+  'message.unplaced': { http: 200, rpc: -32600 },
   'call.cancelled': { http: 200, rpc: 4990 },
   'gateway.stopping': { http: 503, rpc: 5033 },
   'gateway.overloaded': { http: 503, rpc: 5034 },

@@ -41,7 +41,7 @@ async function walkList(
   let bytes = 0;
   for (let page = 0; page < maxPages; page++) {
     const params = cursor === undefined ? undefined : { cursor };
-    const reply = await channel.request({ kind: 'request', method, params }, { timeoutMs, onMessage: () => undefined });
+    const reply = await channel.request({ kind: 'request', method, params }, { timeoutMs });
     if (reply.kind === 'error') {
       // An upstream may claim resources and know no templates: the rest of what it offers is still good.
       if (reply.error['code'] === -32601) return items;

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../model/json.ts';
 import type { Outgoing } from '../model/permit.ts';
 import type { Handshake } from './handshake.ts';
-import type { ListKind, RequestOptions, UpstreamLog, UpstreamMessage, UpstreamReply } from './types.ts';
+import type { ListKind, RequestOptions, StrayMessage, UpstreamLog, UpstreamMessage, UpstreamReply } from './types.ts';
 
 /** A request as a channel sends it. */
 export type OutgoingRequest = Extract<Outgoing, { kind: 'request' }>;
@@ -36,7 +36,12 @@ export interface ChannelEvents {
   /** The upstream could not be reached. */
   readonly onUnreachable: () => void;
   readonly log: UpstreamLog;
+  /** The upstream sent what nobody takes. */
+  readonly onStray: OnStray;
 }
+
+/** Hears of a message that nobody takes. */
+export type OnStray = (message: Omit<StrayMessage, 'upstream'>) => void;
 
 /** Whether a request may be sent twice when its answer was lost. */
 export type RetrySafe = (method: string, params: JsonObject | undefined) => boolean;

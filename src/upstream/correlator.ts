@@ -48,7 +48,7 @@ export class Correlator {
       const id = ++this.#lastId;
       onId?.(id);
       const deliver = (told: UpstreamMessage): void => {
-        if (this.#waiting.has(id)) options.onMessage(told);
+        if (this.#waiting.has(id)) options.onMessage?.(told);
       };
       const clock = new CallClock(options, (why) => {
         if (message.method !== 'initialize')

@@ -103,7 +103,7 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
       this.#onResponse(message, bytes);
       return 'final';
     }
-    this.#port.inbox.accept(message, this.#deliver);
+    this.#port.inbox.accept(message, this.#options.onMessage === undefined ? undefined : this.#deliver);
     return 'more';
   }
 
@@ -138,7 +138,7 @@ export class HttpCall<State extends HttpState> implements ExchangeEvents {
   readonly #deliver = (message: UpstreamMessage): void => {
     if (this.#settled) return;
     this.#heard = true;
-    this.#options.onMessage(message);
+    this.#options.onMessage?.(message);
   };
 
   readonly #onClock = (why: 'timeout' | 'cancelled'): void => this.end(why);

@@ -59,6 +59,7 @@ export class HttpChannel implements Channel, OpeningChannel<HttpSession> {
     this.inbox = new Inbox('r', {
       answer: (id, answer) => void this.#postNotice(answerText(id, answer)).catch((error: unknown) => this.#log('answer_failed', error)),
       onListChanged: (kind) => parts.events.onListChanged(kind),
+      onStray: parts.events.onStray,
     });
   }
 
@@ -223,7 +224,7 @@ export class HttpChannel implements Channel, OpeningChannel<HttpSession> {
     if (this.#replays > 0) return;
     for (const message of memory.replay()) {
       this.#replays++;
-      void this.#call(message, { timeoutMs, onMessage: () => undefined })
+      void this.#call(message, { timeoutMs })
         .then((reply) => {
           if (reply.kind === 'error') this.#log('replay_failed', new Error(`\`${message.method}\` was refused`));
         })
@@ -244,6 +245,7 @@ export class HttpChannel implements Channel, OpeningChannel<HttpSession> {
       timing,
       log: events.log,
       onMessage: (message) => this.inbox.accept(message, events.onMessage),
+      onStray: events.onStray,
       onLost: () => {
         this.lost(session);
         // Whoever listens waits for no call: the session is opened again at once, and its stream with it.

@@ -1,3 +1,4 @@
+import type { OnStray } from './channel.ts';
 import { reasonOf } from './faults.ts';
 import { HttpExchange, type ExchangeEvents, type ExchangeFailure } from './http-exchange.ts';
 import type { HttpTarget } from './http-target.ts';
@@ -14,6 +15,7 @@ export interface HttpListenerParts {
   readonly timing: UpstreamTiming;
   readonly log: UpstreamLog;
   onMessage(message: Exclude<Incoming, { kind: 'response' }>): void;
+  readonly onStray: OnStray;
   /** The upstream does not know the session any more. */
   onLost(): void;
 }
@@ -64,6 +66,7 @@ export class HttpListener implements ExchangeEvents {
       this.#backoff.reset();
       // No answer is due on this stream; one that comes could only be another call's.
       if (message.kind !== 'response') this.#parts.onMessage(message);
+      else this.#parts.onStray({ form: 'response', method: undefined, why: 'no answer is due where it came' });
     } catch (error) {
       this.#parts.log({
         level: 'warn',

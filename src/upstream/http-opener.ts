@@ -38,7 +38,7 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
       const call: HttpCall<State> = new HttpCall(
         this,
         message,
-        { timeoutMs, onMessage: () => undefined },
+        { timeoutMs },
         (answer) => {
           sessionId = call.sessionHeader;
           resolve(answer);

@@ -1,6 +1,7 @@
 import { GatewayError } from '../model/errors.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Incoming } from './wire.ts';
+import type { OnStray } from './channel.ts';
 import type { ListKind, UpstreamMessage } from './types.ts';
 
 type Unanswered = Exclude<Incoming, { kind: 'response' }>;
@@ -8,6 +9,8 @@ type Deliver = (message: UpstreamMessage) => void;
 
 /** Requests of an upstream that may wait for a reply at one time on one connection. */
 const maxOpenRequests = 256;
+
+const nobodys = 'it belongs to no call and no session that could take it';
 
 const listKinds: Readonly<Record<string, ListKind>> = {
   'notifications/tools/list_changed': 'tools',
@@ -19,8 +22,8 @@ const listKinds: Readonly<Record<string, ListKind>> = {
 export interface InboxPorts {
   /** Sends an answer to the upstream's own id. Left out in the era where an upstream makes no requests. */
   answer?(id: Json, answer: { readonly result?: JsonObject; readonly error?: JsonObject }): void;
-  /** A request came that this era does not know; it is dropped. */
-  onStray?(method: string): void;
+  /** A message came that nobody takes. */
+  readonly onStray: OnStray;
   onListChanged(kind: ListKind): void;
 }
 
@@ -74,7 +77,7 @@ export class Inbox {
 
   #acceptRequest(message: Extract<Unanswered, { kind: 'request' }>, deliver: Deliver | undefined): void {
     if (this.#ports.answer === undefined) {
-      this.#ports.onStray?.(message.method.slice(0, 100));
+      this.#stray(message, 'servers of its era make no requests');
       return;
     }
     if (message.method === 'ping') {
@@ -83,6 +86,7 @@ export class Inbox {
     }
     this.#requests ??= new Map();
     if (deliver === undefined || this.#requests.size >= maxOpenRequests) {
+      this.#stray(message, deliver === undefined ? nobodys : 'too many requests wait for a reply');
       this.#ports.answer(message.id, { error: { code: -32600, message: 'this request belongs to no single call that is in flight' } });
       return;
     }
@@ -100,16 +104,26 @@ export class Inbox {
     } else if (method === 'notifications/progress') {
       const token = params?.['progressToken'];
       const call = typeof token === 'number' ? this.#progress?.get(token) : undefined;
-      // A token that no call of this connection has is dropped: it could only confuse another call.
-      call?.deliver({ kind: 'notification', method, params: { ...params, progressToken: call.token } });
+      // A token that no call of this connection has could only confuse another call.
+      if (call === undefined) this.#stray(message, 'no call that is in flight asked for progress under its token');
+      else call.deliver({ kind: 'notification', method, params: { ...params, progressToken: call.token } });
     } else if (method === 'notifications/cancelled') {
       const reference = this.#referenceOf(params?.['requestId']);
-      if (reference === undefined) return;
+      if (reference === undefined || deliver === undefined) {
+        this.#stray(message, 'it cancels no request that is open');
+        return;
+      }
       this.#requests?.delete(reference);
-      deliver?.({ kind: 'notification', method, params: { ...params, requestId: reference } });
+      deliver({ kind: 'notification', method, params: { ...params, requestId: reference } });
+    } else if (deliver === undefined) {
+      this.#stray(message, nobodys);
     } else {
-      deliver?.({ kind: 'notification', method, params });
+      deliver({ kind: 'notification', method, params });
     }
+  }
+
+  #stray({ kind, method }: Unanswered, why: string): void {
+    this.#ports.onStray({ form: kind, method, why });
   }
 
   #referenceOf(id: Json | undefined): string | undefined {

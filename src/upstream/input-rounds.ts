@@ -113,7 +113,7 @@ function askAll(port: RoundsPort, questions: readonly Question[], options: Reque
     const withdraw = (reason: string): void => {
       for (const reference of references) {
         if (!port.questions.withdraw(reference)) continue;
-        options.onMessage({ kind: 'notification', method: 'notifications/cancelled', params: { requestId: reference, reason } });
+        options.onMessage?.({ kind: 'notification', method: 'notifications/cancelled', params: { requestId: reference, reason } });
       }
     };
     const clock = new CallClock(options, (why) => {
@@ -136,7 +136,7 @@ function askAll(port: RoundsPort, questions: readonly Question[], options: Reque
         }
       });
       references.push(id);
-      options.onMessage({ kind: 'request', id, method, params });
+      options.onMessage?.({ kind: 'request', id, method, params });
     }
   });
 }

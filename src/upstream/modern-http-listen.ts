@@ -1,3 +1,4 @@
+import type { OnStray } from './channel.ts';
 import { reasonOf } from './faults.ts';
 import { HttpExchange, type ExchangeEvents, type ExchangeFailure } from './http-exchange.ts';
 import { readRefusal } from './http-refusal.ts';
@@ -12,6 +13,7 @@ export interface ModernHttpListenParts {
   readonly id: number;
   readonly events: ListenEvents;
   readonly maxMessageBytes: number;
+  readonly onStray: OnStray;
   /** Sends the request; gives what to do when its credential is refused. */
   dispatch(exchange: HttpExchange): Promise<() => void>;
 }
@@ -70,13 +72,16 @@ export class ModernHttpListen implements ExchangeEvents {
       this.#end({ kind: 'lost', why: reasonOf(error) });
       return;
     }
-    const { id, events } = this.#parts;
+    const { id, events, onStray } = this.#parts;
     if (message.kind === 'response') {
       if (message.id !== id || message.error === undefined) this.#end({ kind: 'lost', why: 'the upstream ended it' });
       else this.#end({ kind: 'refused', error: message.error });
     } else if (message.kind === 'notification') {
       if (message.method === 'notifications/cancelled') this.#end({ kind: 'lost', why: 'the upstream cancelled it' });
       else if (this.#isOurs(message)) events.onNotice(message);
+      else onStray({ form: 'notification', method: message.method, why: 'it names another stream than the one it came on' });
+    } else {
+      onStray({ form: 'request', method: message.method, why: 'servers of its era make no requests' });
     }
   }
 

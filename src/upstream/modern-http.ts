@@ -1,6 +1,6 @@
 import { withTraceHeaders } from '../model/trace-scope.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
-import type { OutgoingRequest } from './channel.ts';
+import type { OnStray, OutgoingRequest } from './channel.ts';
 import type { CredentialSource } from './credentials.ts';
 import { fault, openFault, reasonOf } from './faults.ts';
 import type { Handshake } from './handshake.ts';
@@ -30,6 +30,7 @@ export interface ModernHttpParts {
   schemaOf(tool: string): JsonObject | undefined;
   onListChanged(kind: ListKind): void;
   onUnreachable(): void;
+  readonly onStray: OnStray;
 }
 
 /** Headers that all requests under one credential share. There is no session. */
@@ -61,7 +62,7 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
     this.upstream = parts.upstream;
     this.inbox = new Inbox('', {
       onListChanged: (kind) => parts.onListChanged(kind),
-      onStray: (method) => parts.log({ level: 'warn', event: 'request_dropped', upstream: this.upstream, detail: { method } }),
+      onStray: parts.onStray,
     });
   }
 
@@ -72,7 +73,7 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
   async discover(envelope: JsonObject): Promise<Handshake> {
     const message: OutgoingRequest = { kind: 'request', method: 'server/discover', params: { _meta: envelope } };
     try {
-      const reply = await this.send(message, { timeoutMs: this.#parts.timeoutMs, onMessage: () => undefined });
+      const reply = await this.send(message, { timeoutMs: this.#parts.timeoutMs });
       if (reply.kind === 'result' && discoversModern(reply.result)) return readDiscovery(reply.result);
       const isOther = reply.kind === 'result' || !isModernError(errorCodeOf(reply.error)) || errorCodeOf(reply.error) === -32022;
       const cause = isOther ? new WrongEra('it does not name the modern version') : undefined;
@@ -96,11 +97,12 @@ export class ModernHttp implements ModernCarrier, HttpCallPort<Dressed> {
 
   listen(params: JsonObject, events: ListenEvents): { close(): void } {
     const id = this.nextId();
-    const { target, maxMessageBytes } = this.#parts;
+    const { target, maxMessageBytes, onStray } = this.#parts;
     return new ModernHttpListen({
       id,
       events,
       maxMessageBytes,
+      onStray,
       dispatch: async (exchange) => {
         const dressed = await this.ready();
         const headers = [...dressed.headers, ...mirroredHeaders('subscriptions/listen', params, noHeaders)];

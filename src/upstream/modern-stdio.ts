@@ -60,7 +60,7 @@ export class ModernStdio implements ModernCarrier {
     const message: OutgoingRequest = { kind: 'request', method: 'subscriptions/listen', params };
     let id: number | undefined;
     try {
-      const reply = await correlator.request(message, { signal, timeoutMs: endlessMs, onMessage: () => undefined }, undefined, (given) => {
+      const reply = await correlator.request(message, { signal, timeoutMs: endlessMs }, undefined, (given) => {
         id = given;
         notices.set(given, {
           onNotice: (notice) => {

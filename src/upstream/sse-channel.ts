@@ -106,6 +106,7 @@ export class SseChannel implements Channel {
     const inbox = new Inbox(`r${generation}.`, {
       answer: (id, answer) => void post(answerText(id, answer)).catch((error: unknown) => this.#log('answer_failed', error)),
       onListChanged: (kind) => events.onListChanged(kind),
+      onStray: events.onStray,
     });
     const correlator = new Correlator(upstream, inbox, (text, id) => {
       post(text).catch((error: unknown) => {
@@ -126,7 +127,7 @@ export class SseChannel implements Channel {
     path = stream.path;
     try {
       const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
-      const reply = await correlator.request(message, { timeoutMs, onMessage: () => undefined }, undefined);
+      const reply = await correlator.request(message, { timeoutMs }, undefined);
       if (reply.kind === 'error') {
         throw fault('upstream.protocol', upstream, `initialize was refused with code ${errorCodeOf(reply.error)}`);
       }
@@ -136,9 +137,7 @@ export class SseChannel implements Channel {
       this.#connection = { correlator, inbox, handshake, post, end: () => stream.close() };
       if (generation > 1) events.onReopened();
       for (const each of this.#parts.memory.replay())
-        correlator
-          .request(each, { timeoutMs, onMessage: () => undefined }, undefined)
-          .catch((error: unknown) => this.#log('replay_failed', error));
+        correlator.request(each, { timeoutMs }, undefined).catch((error: unknown) => this.#log('replay_failed', error));
       return this.#connection;
     } catch (error) {
       stream.close();
@@ -159,7 +158,10 @@ export class SseChannel implements Channel {
   #onMessage(data: string, bytes: number, correlator: Correlator, inbox: Inbox): void {
     try {
       const message = parseMessage(data);
-      if (message.kind === 'response') correlator.settle(message, bytes);
+      if (message.kind === 'response') {
+        if (!correlator.settle(message, bytes))
+          this.#parts.events.onStray({ form: 'response', method: undefined, why: 'no call waits for it' });
+      }
       // The stream is this agent's own: what belongs to no single call still belongs to this agent.
       else inbox.accept(message, correlator.onlyCall() ?? this.#parts.events.onMessage);
     } catch (error) {

@@ -64,7 +64,7 @@ export class StdioChannel implements Channel {
     this.#link.connection?.correlator.cancelAll(this.#owner);
     for (const uri of this.#link.forgetSubscriber(this.#owner)) {
       const message = { kind: 'request', method: 'resources/unsubscribe', params: { uri } } as const;
-      const sent = this.#link.connection?.correlator.request(message, { timeoutMs: 5_000, onMessage: () => undefined }, undefined);
+      const sent = this.#link.connection?.correlator.request(message, { timeoutMs: 5_000 }, undefined);
       // The session is gone either way; the child only sends notices that nobody hears.
       sent?.catch(() => undefined);
     }

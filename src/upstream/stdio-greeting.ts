@@ -26,7 +26,7 @@ async function initialize(
   timeoutMs: number,
 ): Promise<Handshake> {
   const message = { kind: 'request', method: 'initialize', params: initializeParams(introduction) } as const;
-  const reply = await correlator.request(message, { timeoutMs, onMessage: () => undefined }, undefined);
+  const reply = await correlator.request(message, { timeoutMs }, undefined);
   if (reply.kind === 'error') {
     const code = errorCodeOf(reply.error);
     const words = `initialize was refused with code ${code}`;
@@ -39,7 +39,7 @@ async function initialize(
 
 async function discover(correlator: Correlator, introduction: Introduction, timeoutMs: number): Promise<Handshake> {
   const message = { kind: 'request', method: 'server/discover', params: { _meta: envelopeOf(introduction) } } as const;
-  const reply = await correlator.request(message, { timeoutMs, onMessage: () => undefined }, undefined);
+  const reply = await correlator.request(message, { timeoutMs }, undefined);
   if (reply.kind === 'error') throw new WrongEra(`server/discover was refused with code ${errorCodeOf(reply.error)}`);
   if (!discoversModern(reply.result)) throw new WrongEra('it does not name the modern version');
   return readDiscovery(reply.result);

@@ -121,7 +121,7 @@ export class StdioLink {
     const inbox = new Inbox(`r${generation}.`, {
       ...(era === 'legacy' ? { answer: (id, answer) => void send(answerText(id, answer)) } : {}),
       onListChanged: (kind) => events.onListChanged(kind),
-      onStray: (method) => this.#log('warn', 'request_dropped', { method }),
+      onStray: events.onStray,
     });
     const notices = new Map<number, ListenEvents>();
     const correlator = new Correlator(this.upstream, inbox, send);
@@ -191,21 +191,24 @@ export class StdioLink {
     ];
     for (const { method, params } of again)
       correlator
-        .request({ kind: 'request', method, params }, { timeoutMs: this.#parts.options.timeoutMs, onMessage: () => undefined }, undefined)
+        .request({ kind: 'request', method, params }, { timeoutMs: this.#parts.options.timeoutMs }, undefined)
         .catch((error: unknown) => this.#log('warn', 'replay_failed', { reason: reasonOf(error) }));
   }
 
   #onLine(line: Buffer, { correlator, inbox, notices }: Ears): void {
+    const { onStray } = this.#parts.events;
     try {
       const message = parseMessage(line);
       if (message.kind === 'response') {
-        if (!correlator.settle(message, line.length)) this.#log('debug', 'answer_dropped');
-      } else if (message.kind === 'notification' && this.#parts.era === 'modern' && takeNotice(message, notices)) {
-        return;
+        if (!correlator.settle(message, line.length)) onStray({ form: 'response', method: undefined, why: 'no call waits for it' });
+      } else if (message.kind === 'notification' && this.#parts.era === 'modern' && belongsToStream(message)) {
+        if (!takeNotice(message, notices)) onStray({ form: 'notification', method: message.method, why: 'no open stream has its id' });
       } else if (message.kind === 'notification' && message.method === 'notifications/resources/updated') {
         const uri = message.params?.['uri'];
         const told = { kind: 'notification', method: message.method, params: message.params } as const;
-        if (typeof uri === 'string') for (const deliver of this.#subscribers.get(uri)?.values() ?? []) deliver(told);
+        const hearing = (typeof uri === 'string' ? this.#subscribers.get(uri) : undefined) ?? new Map<string, never>();
+        if (hearing.size === 0) onStray({ form: 'notification', method: message.method, why: 'nobody subscribed to its resource' });
+        for (const deliver of hearing.values()) deliver(told);
       } else {
         inbox.accept(message, correlator.onlyCall());
       }
@@ -220,15 +223,20 @@ export class StdioLink {
   }
 }
 
-/** Takes what belongs to a stream of notices, or ends one; false for what does not. */
+/** Whether a notification is one of a stream of notices, or the end of one. */
+function belongsToStream({ method, params }: Extract<Incoming, { kind: 'notification' }>): boolean {
+  const meta = params?.['_meta'];
+  return method === 'notifications/cancelled' || (isJsonObject(meta) && meta[metaKey.subscriptionId] !== undefined);
+}
+
+/** Gives it to its stream, or ends that; false where no such stream is open. */
 function takeNotice(message: Extract<Incoming, { kind: 'notification' }>, notices: Map<number, ListenEvents>): boolean {
   const { method, params } = message;
   const meta = params?.['_meta'];
   const cancelled = method === 'notifications/cancelled';
   const id = cancelled ? params?.['requestId'] : isJsonObject(meta) ? meta[metaKey.subscriptionId] : undefined;
-  if (id === undefined) return cancelled;
   const stream = typeof id === 'number' ? notices.get(id) : undefined;
   if (cancelled) stream?.onEnd({ kind: 'lost', why: 'the upstream cancelled it' });
   else stream?.onNotice(message);
-  return true;
+  return stream !== undefined;
 }

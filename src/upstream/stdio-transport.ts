@@ -4,6 +4,7 @@ import { EraChannel } from './era-channel.ts';
 import { ModernChannel } from './modern-channel.ts';
 import { ModernStdio } from './modern-stdio.ts';
 import { envelopeOf } from './modern-wire.ts';
+import { ownEvents } from './own-events.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { SessionMemory } from './session-memory.ts';
 import { StdioChannel } from './stdio-channel.ts';
@@ -61,7 +62,7 @@ export function stdioTransport(
     const link = linkOf(era);
     if (era === 'legacy') return new StdioChannel(link, owner, onMessage);
     const carrier = new ModernStdio(link, owner);
-    const heard = { ...events, onMessage };
+    const heard = ownEvents(events, request);
     return new ModernChannel({ upstream, timing, carrier, memory, introduction: own, events: heard, hearsLists: owner === undefined });
   };
   return {

@@ -132,6 +132,7 @@ export class Subscription {
       onNotice: (notice) => {
         if (notice.method === 'notifications/subscriptions/acknowledged') this.#onAcknowledged(stream, uris, notice);
         else if (stream === this.#current) this.#onNotice(notice);
+        else this.#stray(notice.method, 'its stream is not acknowledged, or was replaced');
       },
       onEnd: (end) => this.#onEnd(stream, end),
     });
@@ -161,9 +162,16 @@ export class Subscription {
       return;
     }
     const uri = params?.['uri'];
+    const { onMessage } = this.#parts.events;
     // An upstream that talks of what nobody asked for is not heard.
-    if (method === 'notifications/resources/updated' && (typeof uri !== 'string' || !this.#covers(uri))) return;
-    this.#parts.events.onMessage?.({ kind: 'notification', method, params: withoutSubscriptionId(params) });
+    if (method === 'notifications/resources/updated' && (typeof uri !== 'string' || !this.#covers(uri)))
+      this.#stray(method, 'nobody subscribed to its resource');
+    else if (onMessage === undefined) this.#stray(method, 'it belongs to no call and no session that could take it');
+    else onMessage({ kind: 'notification', method, params: withoutSubscriptionId(params) });
+  }
+
+  #stray(method: string, why: string): void {
+    this.#parts.events.onStray({ form: 'notification', method, why });
   }
 
   /** Whether a changed resource is one that was subscribed to, or lies within one. */

@@ -9,6 +9,7 @@ import { httpTarget } from './http-target.ts';
 import { ModernChannel } from './modern-channel.ts';
 import { ModernHttp } from './modern-http.ts';
 import { envelopeOf } from './modern-wire.ts';
+import { ownEvents } from './own-events.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { SessionMemory } from './session-memory.ts';
 import { eraLifeMs } from './timing.ts';
@@ -52,8 +53,7 @@ export function transportOf(
   if (options.transport.kind === 'sse') {
     return {
       era: 'legacy',
-      channel: (request) =>
-        new SseChannel({ ...shared, ...request, memory: new SessionMemory(), events: { ...events, onMessage: request.onMessage } }),
+      channel: (request) => new SseChannel({ ...shared, ...request, memory: new SessionMemory(), events: ownEvents(events, request) }),
       close: () => target.close(),
     };
   }
@@ -67,13 +67,14 @@ export function transportOf(
     get era() {
       return eras.known;
     },
-    channel: ({ owner, introduction, onMessage, listens, retrySafe, schemaOf }) => {
+    channel: (request) => {
+      const { owner, introduction, listens, retrySafe, schemaOf } = request;
       const { protocolVersion, clientInfo, capabilities } = introduction;
-      const own = { introduction: { protocolVersion, clientInfo, capabilities }, events: { ...events, onMessage } };
+      const own = { introduction: { protocolVersion, clientInfo, capabilities }, events: ownEvents(events, request) };
       const memory = new SessionMemory();
       const modern = (): Channel => {
-        const { onListChanged, onUnreachable, log } = events;
-        const carrier = new ModernHttp({ ...shared, retrySafe, schemaOf, onListChanged, onUnreachable, log });
+        const { onListChanged, onUnreachable, log, onStray } = own.events;
+        const carrier = new ModernHttp({ ...shared, retrySafe, schemaOf, onListChanged, onUnreachable, log, onStray });
         return new ModernChannel({ ...shared, ...own, carrier, memory, hearsLists: owner === undefined });
       };
       const legacy = (isListening: boolean): Channel => new HttpChannel({ ...shared, ...own, memory, listens: isListening, retrySafe });

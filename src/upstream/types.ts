@@ -87,8 +87,11 @@ export interface SessionOwner {
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
-  /** Progress, log messages and the upstream's requests that belong to this call, in order, before its answer. Must not throw. */
-  onMessage(message: UpstreamMessage): void;
+  /**
+   * Progress, log messages and the upstream's requests that belong to this call, in order, before its answer. Must not throw. Left out:
+   * nobody takes them, so they are strays.
+   */
+  onMessage?(message: UpstreamMessage): void;
   /**
    * `return`: a result of an upstream of the modern era that says `resultType: "input_required"` is the answer, as it is. Left out: the
    * upstream's questions come as requests in `onMessage`, and the call goes on when they are answered.
@@ -124,6 +127,18 @@ export type UpstreamReply =
 export type UpstreamMessage =
   | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject | undefined }
   | { readonly kind: 'request'; readonly id: string; readonly method: string; readonly params: JsonObject | undefined };
+
+/** A message of an upstream's that nobody can take: it goes nowhere. Nothing of what it holds is in here. */
+export interface StrayMessage {
+  readonly upstream: string;
+  readonly form: 'request' | 'notification' | 'response';
+  /** As the upstream wrote it, at most 200 characters; `undefined` for a response. */
+  readonly method: string | undefined;
+  /** Why nobody takes it. */
+  readonly why: string;
+  /** The agent session on whose own connection it came; `undefined` on one that many share, or the gateway's own. */
+  readonly session?: string;
+}
 
 export type ListKind = 'tools' | 'resources' | 'prompts';
 
@@ -182,6 +197,8 @@ export type UpstreamLog = (entry: UpstreamLogEntry) => void;
 export interface UpstreamPorts {
   readonly pins: PinBook;
   readonly log: UpstreamLog;
+  /** Keeps account of what nobody takes. Left out: nobody does. */
+  stray?(message: StrayMessage): void;
   /** Looks for what has no place in a tool's definition, or in instructions. Pointers of the findings are from the value's root. */
   scan(value: Json, kind: 'definition' | 'instructions'): readonly Finding[];
   /** What the gateway calls itself toward upstreams on its own sessions. */

@@ -62,6 +62,7 @@ export class Upstream {
       onReopened: () => this.#refreshSoon(),
       onUnreachable: () => this.#refreshSoon(parts.timing.retryMinMs),
       log: parts.ports.log,
+      onStray: (message) => parts.ports.stray?.({ ...message, upstream: parts.options.name }),
     });
     this.#reader = this.#transport.channel({
       owner: undefined,

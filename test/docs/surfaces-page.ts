@@ -82,7 +82,7 @@ ${shown
   .join('\n')}
 | any other notification | both | message | \`unknown\` | deny | – |
 | any other request | sessions | message | \`unknown\` | deny; the server is told so | – |
-| any request | 2026-07-28 | – | – | dropped: that era has none | – |
+| any request | 2026-07-28 | message | – | refused: that era has none | – |
 
 The agent's answer to a question is a message of the agent's: phase \`call\`, with the question's method and kind.
 
@@ -103,6 +103,12 @@ The agent's answer to a question is a message of the agent's: phase \`call\`, wi
 ${keptForItself.map(([method, era, what]) => `| \`${method}\` | ${era} | ${what} |`).join('\n')}
 
 An unknown method is answered as one only once policy allowed it, so that a refusal tells nothing; 2026-07-28 wants it told apart, and there it is.
+
+## What nobody takes
+
+A message of a server's that belongs to no call and no session goes nowhere, and policy is not asked: progress under a token that no call has, an answer that nobody waits for or a second one, a request of a server of
+2026-07-28 or during a request of the gateway's own, words on a connection of the gateway's own or of all agents together, the news of a resource that nobody subscribed to. Each leaves a \`refused\` record with the code
+\`message.unplaced\`, phase \`message\`, the server, the method and why. Of one server 100 at once and 10 a minute have a record of their own; the rest is counted, and one record a minute says how many. \`castellan_refusals_total\` counts all.
 `;
 }
 

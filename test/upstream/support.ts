@@ -12,6 +12,7 @@ import type {
   PinBook,
   RequestOptions,
   SessionOwner,
+  StrayMessage,
   UpstreamLogEntry,
   UpstreamMessage,
   UpstreamOptions,
@@ -63,6 +64,8 @@ export function pinBook(): PinBook & { readonly pins: Map<string, Digest> } {
 export interface Rig {
   readonly upstreams: Upstreams;
   readonly log: UpstreamLogEntry[];
+  /** What nobody took. */
+  readonly strays: StrayMessage[];
   owner(id: string, more?: Partial<SessionOwner>): SessionOwner & { readonly heard: UpstreamMessage[] };
   call(upstream: string, owner: SessionOwner, method: string, params?: JsonObject, more?: Partial<RequestOptions>): Promise<UpstreamReply>;
 }
@@ -77,11 +80,13 @@ after(async () => {
 
 export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBook(), timing: Partial<UpstreamTiming> = {}): Promise<Rig> {
   const log: UpstreamLogEntry[] = [];
+  const strays: StrayMessage[] = [];
   const upstreams = createUpstreams(all, {
     pins,
     log: (entry) => log.push(entry),
     clientInfo: { name: 'castellan', version: 'test' },
     scan: scanDefinition,
+    stray: (message) => void strays.push(message),
     timing: { ...quick, ...timing },
   });
   rigs.add(upstreams);
@@ -89,6 +94,7 @@ export async function rig(all: readonly UpstreamOptions[], pins: PinBook = pinBo
   return {
     upstreams,
     log,
+    strays,
     owner: (id, more = {}) => {
       const heard: UpstreamMessage[] = [];
       return {

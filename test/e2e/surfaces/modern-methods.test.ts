@@ -102,7 +102,7 @@ describe('every message of an upstream without sessions under a policy that deni
   after(() => rig.close());
 
   for (const era of ['session', 'stateless'] as const) {
-    test(`none reaches an agent (${era}); what that era knows is recorded once, requests it does not know are dropped`, async () => {
+    test(`none reaches an agent (${era}); what that era knows is recorded once, requests, of which it knows none, are refused`, async () => {
       const raw = era === 'session' ? await rig.agent({ capabilities: { sampling: {}, elicitation: {}, roots: {} } }) : undefined;
       const modern = raw === undefined ? await ModernAgent.of(rig) : undefined;
       const told = [
@@ -124,11 +124,13 @@ describe('every message of an upstream without sessions under a policy that deni
           ? (await modern?.call('echo', {}, { capabilities, meta: { 'io.modelcontextprotocol/logLevel': 'debug' } }))?.text
           : (await raw.post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } })).text;
       assert.ok(text?.includes('done') === true && !text.includes('canary') && !text.includes('notifications/'), text);
-      const records = (await rig.recordsAfter(seq, 500)).filter((record) => record.what?.phase === 'message');
+      const records = (await rig.recordsAfter(seq, 500)).filter(({ kind, what }) => kind === 'decided' && what?.phase === 'message');
       assert.deepEqual(
         records.map((record) => [record.what?.method, record.decision?.effect]).sort(),
         told.map(([method]) => [method, 'deny']).sort(),
       );
+      const unplaced = (await rig.recordsAfter(seq, 500)).filter(({ event }) => event?.code === 'message.unplaced');
+      assert.deepEqual(unplaced.map(({ what }) => what?.method).sort(), Object.keys(requests).sort());
       const sent = rig.upstream.requests.slice(before).map(({ message }) => message.method);
       assert.deepEqual(
         sent.filter((method) => method === undefined),
