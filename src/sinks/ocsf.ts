@@ -3,7 +3,7 @@ import type { JsonObject } from '../model/json.ts';
 import type { SinkProduct, SinkRecord } from './sink.ts';
 
 /** The version of the schema that events are written by. */
-export const ocsfVersion = '1.3.0';
+export const ocsfVersion = '1.4.0';
 
 const categoryUid = 6;
 const classUid = 6_003;
@@ -33,26 +33,52 @@ const activities: Readonly<Record<string, Named | undefined>> = {
   'approvals.deny': update,
 };
 
-const dispositions: Readonly<Record<Effect, { readonly action: Named; readonly disposition: Named }>> = {
-  allow: { action: { id: 1, name: 'Allowed' }, disposition: { id: 1, name: 'Allowed' } },
-  redact: { action: { id: 1, name: 'Allowed' }, disposition: { id: 11, name: 'Corrected' } },
-  require_approval: { action: { id: 2, name: 'Denied' }, disposition: { id: 14, name: 'Delayed' } },
-  deny: { action: { id: 2, name: 'Denied' }, disposition: { id: 2, name: 'Blocked' } },
+interface Verdict {
+  readonly action: Named;
+  readonly disposition: Named;
+  readonly status: Named;
+  readonly severity: Named;
+}
+
+const success: Named = { id: 1, name: 'Success' };
+const failure: Named = { id: 2, name: 'Failure' };
+const informational: Named = { id: 1, name: 'Informational' };
+const low: Named = { id: 2, name: 'Low' };
+const medium: Named = { id: 3, name: 'Medium' };
+
+const verdicts: Readonly<Record<Effect, Verdict>> = {
+  allow: { action: { id: 1, name: 'Allowed' }, disposition: { id: 1, name: 'Allowed' }, status: success, severity: informational },
+  redact: { action: { id: 4, name: 'Modified' }, disposition: { id: 11, name: 'Corrected' }, status: success, severity: informational },
+  require_approval: {
+    action: { id: 4, name: 'Modified' },
+    disposition: { id: 14, name: 'Delayed' },
+    status: { id: 99, name: 'Held' },
+    severity: low,
+  },
+  deny: { action: { id: 2, name: 'Denied' }, disposition: { id: 2, name: 'Blocked' }, status: failure, severity: medium },
+};
+
+/** What policy says against a call of an endpoint that only observes: the call went on. */
+const observed: Verdict = {
+  action: { id: 3, name: 'Observed' },
+  disposition: { id: 15, name: 'Detected' },
+  status: success,
+  severity: low,
 };
 
 /**
- * A record as an OCSF event of class API Activity (6003), with the profile `security_control`. What OCSF has no place for is under `unmapped`.
- * @see https://schema.ocsf.io/1.3.0/classes/api_activity
+ * A record as an OCSF event of class API Activity (6003), with the profiles `security_control` and `trace`. What OCSF has no place for is
+ * under `unmapped`.
+ * @see https://schema.ocsf.io/1.4.0/classes/api_activity
  */
 export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduct): JsonObject {
   const { who, what, decision, outcome, event, approval } = record;
   const operation = what?.method ?? event?.code ?? record.kind;
   const activity = activities[operation] ?? { id: 99, name: operation };
-  const effect = decision?.effect ?? (record.kind === 'refused' ? 'deny' : undefined);
-  const verdict = effect === undefined ? undefined : dispositions[effect];
-  const isFailure = verdict?.action.id === 2 || (outcome !== undefined && outcome.status !== 'ok');
-  const severity: Named =
-    effect === 'deny' ? { id: 3, name: 'Medium' } : isFailure ? { id: 2, name: 'Low' } : { id: 1, name: 'Informational' };
+  const verdict = verdictOf(record);
+  const isFailed = outcome !== undefined && outcome.status !== 'ok';
+  const status = isFailed ? failure : (verdict?.status ?? success);
+  const severity = verdict?.severity.id === medium.id ? medium : isFailed ? low : (verdict?.severity ?? informational);
   const time = Date.parse(record.at);
   return plain({
     category_uid: categoryUid,
@@ -65,8 +91,8 @@ export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduc
     type_name: `API Activity: ${activity.id === 99 ? 'Other' : activity.name}`,
     severity_id: severity.id,
     severity: severity.name,
-    status_id: isFailure ? 2 : 1,
-    status: isFailure ? 'Failure' : 'Success',
+    status_id: status.id,
+    status: status.name,
     status_code: outcome?.error_code ?? (record.kind === 'refused' ? event?.code : undefined),
     status_detail: decision?.reasons.map(({ rule, message }) => `${rule}: ${message}`).join('; ') ?? event?.message,
     time: Number.isSafeInteger(time) ? time : 0,
@@ -80,7 +106,11 @@ export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduc
           disposition_id: verdict.disposition.id,
           disposition: verdict.disposition.name,
         }),
-    policy: decision === undefined ? undefined : { name: 'gateway', uid: decision.reasons[0]?.rule, version: decision.release },
+    policy:
+      decision === undefined
+        ? undefined
+        : { name: 'gateway', uid: decision.reasons[0]?.rule, version: decision.release, is_applied: decision.enforced !== false },
+    trace: record.trace === undefined ? undefined : { uid: record.trace },
     metadata: {
       version: ocsfVersion,
       product: { name: 'Castellan', vendor_name: 'Castellan', version: product.version },
@@ -89,9 +119,8 @@ export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduc
       log_name: 'audit',
       tenant_uid: record.tenant,
       event_code: record.kind,
-      original_time: record.at,
       correlation_uid: record.call ?? record.trace,
-      profiles: ['security_control'],
+      profiles: ['security_control', 'trace'],
     },
     actor: who === undefined ? { app_name: 'castellan' } : actorOf(who, record.session),
     api: {
@@ -103,8 +132,13 @@ export function ocsfEvent({ seq, hash, record }: SinkRecord, product: SinkProduc
     src_endpoint: record.ip === undefined || record.ip === '' ? { name: product.host } : { ip: record.ip },
     dst_endpoint: what === undefined ? undefined : { svc_name: what.endpoint },
     resources: what === undefined ? undefined : [{ name: what.name, type: what.kind, uid: what.definition_digest }],
-    unmapped: { castellan: { for: who?.for, decision, approval, outcome, event, trace: record.trace, what } },
+    unmapped: { castellan: { for: who?.for, decision, approval, outcome, event, what } },
   });
+}
+
+function verdictOf({ kind, decision }: SinkRecord['record']): Verdict | undefined {
+  if (decision === undefined) return kind === 'refused' ? verdicts.deny : undefined;
+  return decision.enforced === false && decision.effect !== 'allow' ? observed : verdicts[decision.effect];
 }
 
 function actorOf(who: NonNullable<SinkRecord['record']['who']>, session: string | undefined): object {

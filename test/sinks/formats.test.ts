@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AuditRecord } from '../../src/model/audit-record.ts';
+import type { Effect } from '../../src/model/decision.ts';
+import type { JsonObject } from '../../src/model/json.ts';
 import { cefLine } from '../../src/sinks/cef.ts';
 import { decisionEvent } from '../../src/sinks/decision-event.ts';
 import { ocsfEvent } from '../../src/sinks/ocsf.ts';
 import { syslogMessage } from '../../src/sinks/syslog.ts';
 import { decided, finished } from '../audit/records.ts';
-import { ocsfProblems } from './ocsf-table.ts';
+import { ocsfProblems } from './ocsf-schema.ts';
 import { product, sinkRecord } from './receivers.ts';
 
 const system: AuditRecord = {
@@ -39,29 +41,62 @@ const all: readonly AuditRecord[] = [
   admin,
 ];
 
-test('every kind of record is a valid API Activity of OCSF 1.3', () => {
-  for (const [index, record] of all.entries())
+/** A decision with an effect, and how it is told: action, disposition, status, severity. */
+const verdicts: readonly (readonly [effect: Effect, more: object, ...(readonly [number, number, number, number])])[] = [
+  ['allow', {}, 1, 1, 1, 1],
+  ['redact', {}, 4, 11, 1, 1],
+  ['require_approval', {}, 4, 14, 99, 2],
+  ['deny', {}, 2, 2, 2, 3],
+  ['allow', { enforced: false }, 1, 1, 1, 1],
+  ['deny', { enforced: false }, 3, 15, 1, 2],
+  ['require_approval', { enforced: false }, 3, 15, 1, 2],
+];
+
+function withEffect(effect: Effect, more: object): AuditRecord {
+  const record = decided(1);
+  return { ...record, trace: '0af7651916cd43dd8448eb211c80319c', decision: { ...record.decision!, effect, ...more } };
+}
+
+test('every kind of record is a valid API Activity of OCSF 1.4', () => {
+  for (const [index, record] of [...all, ...verdicts.map(([effect, more]) => withEffect(effect, more))].entries())
     assert.deepEqual(ocsfProblems(ocsfEvent(sinkRecord(index + 1, record), product)), [], record.kind);
 });
 
-test('an OCSF event says what was decided', () => {
-  const denied = ocsfEvent(sinkRecord(1, decided(0)), product);
-  assert.deepEqual(
-    [denied['action_id'], denied['disposition_id'], denied['status_id'], denied['severity_id'], denied['type_uid']],
-    [2, 2, 2, 3, 600_399],
+test('an OCSF event says what was decided, and whether it was done', () => {
+  for (const [effect, more, ...told] of verdicts) {
+    const event = ocsfEvent(sinkRecord(1, withEffect(effect, more)), product);
+    const given = [event['action_id'], event['disposition_id'], event['status_id'], event['severity_id']];
+    assert.deepEqual(given, told, `${effect} ${JSON.stringify(more)}`);
+    assert.equal((event['policy'] as { is_applied: boolean }).is_applied, !('enforced' in more));
+    assert.deepEqual(event['trace'], { uid: '0af7651916cd43dd8448eb211c80319c' });
+  }
+  assert.equal(ocsfEvent(sinkRecord(1, decided(0)), product)['type_uid'], 600_399);
+  assert.deepEqual(ocsfEvent(sinkRecord(2, decided(1)), product)['resources'], [{ name: 'write_file', type: 'tool' }]);
+  const failed = ocsfEvent(
+    sinkRecord(3, finished(2, { outcome: { status: 'upstream_error', error_code: 'upstream.timeout', bytes: 0, total_ms: 5 } })),
+    product,
   );
-  const allowed = ocsfEvent(sinkRecord(2, decided(1)), product);
-  assert.deepEqual([allowed['action_id'], allowed['disposition_id'], allowed['status_id'], allowed['severity_id']], [1, 1, 1, 1]);
-  assert.deepEqual(allowed['resources'], [{ name: 'write_file', type: 'tool' }]);
+  assert.deepEqual([failed['status_id'], failed['severity_id'], failed['status_code']], [2, 2, 'upstream.timeout']);
 });
 
 test('the checker of OCSF events finds what is wrong', () => {
-  const event = ocsfEvent(sinkRecord(1, decided(0)), product);
-  assert.notDeepEqual(ocsfProblems({ ...event, time: 'now' }), []);
-  assert.notDeepEqual(ocsfProblems({ ...event, type_uid: 1 }), []);
-  assert.notDeepEqual(ocsfProblems({ ...event, shade: 'blue' }), []);
+  const event = ocsfEvent(sinkRecord(1, withEffect('deny', {})), product);
   const { actor: _actor, ...without } = event;
-  assert.notDeepEqual(ocsfProblems(without), []);
+  const metadata = event['metadata'] as JsonObject;
+  const wrong: readonly JsonObject[] = [
+    { ...event, time: 'now' },
+    { ...event, type_uid: 1 },
+    { ...event, shade: 'blue' },
+    { ...event, action_id: 5 },
+    { ...event, severity: 'High' },
+    { ...event, resources: [{ type: 'tool' }] },
+    { ...event, src_endpoint: { ip: 'localhost' } },
+    { ...event, api: {} },
+    { ...event, metadata: { ...metadata, version: '1.3.0' } },
+    { ...event, metadata: { ...metadata, profiles: ['trace'] } },
+    without,
+  ];
+  for (const one of wrong) assert.notDeepEqual(ocsfProblems(one), [], JSON.stringify(one));
 });
 
 test('a CEF line has seven header fields and can be read back, whatever is in the names', () => {
