@@ -49,7 +49,8 @@ function problemsOf(value: unknown, attributes: Attributes, path: string): strin
     const stem = key.replace(/_u?id$/, '');
     const sibling = [`${stem}_name`, stem].find((name) => Object.hasOwn(attributes, name)) ?? '';
     if (typeof given[sibling] !== 'string') problems.push(`${path}${key} has no ${sibling}`);
-    else if (item !== 99 && given[sibling] !== attribute.enum[JSON.stringify(item)]) problems.push(`${path}${sibling} is not that of ${key}`);
+    else if (item !== 99 && given[sibling] !== attribute.enum[JSON.stringify(item)])
+      problems.push(`${path}${sibling} is not that of ${key}`);
   }
   return problems;
 }
