@@ -22,13 +22,13 @@ _visible_items := _shown_items - _hidden_items
 _shown_items contains item.name if {
 	watched := combine.unenforced
 	some item in input.items
-	_possible(watched) with input.target as item
+	_possible(watched) with input.item as item with input.target as object.remove(item, ["findings"])
 }
 
 _hidden_items contains item.name if {
 	watched := combine.unenforced
 	some item in input.items
-	not _possible(watched) with input.target as item
+	not _possible(watched) with input.item as item with input.target as object.remove(item, ["findings"])
 }
 
 _possible(watched) if {

@@ -53,6 +53,8 @@ export function buildInput(plans: InputPlans, call: Call, parts: InputParts, kee
   if (plan.wants('target')) json += `,"target":${targetJson(call.target)}`;
   const { tool } = call;
   if (tool !== undefined && plan.wants('tool')) json += `,"tool":${plan.text('tool', tool, () => ({ ...tool }))}`;
+  const { item } = call;
+  if (item !== undefined && plan.wants('item')) json += `,"item":${plan.text('item', item, () => ({ ...item }))}`;
   let argumentsJson: string | undefined;
   if (parts.phase !== 'list' && plan.wants('arguments')) json += `,"arguments":${(argumentsJson = JSON.stringify(call.subject))}`;
   if (plan.wants('findings')) json += `,"findings":${parts.findings.length === 0 ? '[]' : JSON.stringify(parts.findings)}`;

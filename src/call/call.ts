@@ -1,7 +1,7 @@
 import type { ActiveRelease } from '../model/ports.ts';
 import type { Digest, CallId } from '../model/ids.ts';
 import type { Identity } from '../model/identity.ts';
-import type { Target, ToolFacts } from '../model/input.ts';
+import type { ItemFacts, Target, ToolFacts } from '../model/input.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Phase } from '../model/decision.ts';
 import type { EndpointView } from '../upstream/endpoint.ts';
@@ -36,6 +36,8 @@ export interface Call {
   readonly method: string;
   readonly target: Target;
   readonly tool: ToolFacts | undefined;
+  /** Of a listed resource, template or prompt. */
+  readonly item?: ItemFacts | undefined;
   /** How the agent asked that the call goes on as a task; absent where it did not. */
   readonly task?: JsonObject;
   /** What policy sees as `arguments`. */

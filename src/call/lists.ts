@@ -1,7 +1,7 @@
 import type { Decision } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
-import type { ToolFacts } from '../model/input.ts';
+import type { ItemFacts, ToolFacts } from '../model/input.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { buildInput, type InputParts } from './build-input.ts';
@@ -22,6 +22,8 @@ interface Listed {
   readonly definition: JsonObject;
   /** Of a tool. */
   readonly facts?: ToolFacts;
+  /** Of what is no tool. */
+  readonly item?: ItemFacts;
 }
 
 /** Which member of the result holds a list, and where its items come from. */
@@ -120,7 +122,7 @@ function listJson(call: Call, items: readonly Listed[]): string {
     json =
       call.method === 'tools/list'
         ? `[${[...endpoint.tools.values()].map((tool) => toolFacts(tool).json).join(',')}]`
-        : JSON.stringify(items.map(({ name, server }) => ({ kind: kindOf(call.method), server, name })));
+        : JSON.stringify(items.map(({ name, server, item }) => ({ kind: kindOf(call.method), server, name, findings: item?.findings })));
     kept.set(call.method, json);
   }
   return json;

@@ -3,7 +3,7 @@ import { digestJson } from '../model/digest.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import { newId } from '../model/ids.ts';
-import type { Target, ToolFacts } from '../model/input.ts';
+import type { ItemFacts, Target, ToolFacts } from '../model/input.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { callToolName, findToolName } from '../model/own-tools.ts';
 import { assertRpcKeys } from '../model/rpc-keys.ts';
@@ -78,9 +78,10 @@ export function resolve(arriving: Arriving): Resolved {
   // Answers are judged as answers, so they come only where something was asked; what is left of them here was asked by nobody.
   for (const key of ['inputResponses', 'requestState'])
     if (Object.hasOwn(rest, key)) throw new GatewayError('rpc.params', `\`params.${key}\` is not supported on \`${method}\` here`);
-  const { target, upstream, rename } = locate(method, rest, snapshot.endpoint);
+  const { target, upstream, item, rename } = locate(method, rest, snapshot.endpoint);
+  const call = makeCall(arriving, target, rest);
   return {
-    call: makeCall(arriving, target, rest),
+    call: item === undefined ? call : { ...call, item },
     upstream,
     outgoing: (subject) => (params === undefined ? undefined : { ...subject, ...rename, ...meta }),
   };
@@ -152,6 +153,8 @@ function resolveFindTool(arriving: Arriving): Resolved {
 interface Located {
   readonly target: Target;
   readonly upstream: string | null;
+  /** What is known of the resource or prompt, where it is listed. */
+  readonly item?: ItemFacts | undefined;
   readonly rename?: JsonObject;
 }
 
@@ -175,7 +178,7 @@ function locateResource(uri: string, endpoint: EndpointView): Located {
   const upstream = endpoint.resolveResource(uri);
   if (upstream === undefined)
     throw new GatewayError('resource.unknown', `unknown resource \`${uri.slice(0, 200)}\`; ask \`resources/list\``, { detail: { uri } });
-  return { target: { kind: 'resource', server: upstream, name: uri }, upstream };
+  return { target: { kind: 'resource', server: upstream, name: uri }, upstream, item: endpoint.itemOfResource(uri) };
 }
 
 function locatePrompt(name: string, endpoint: EndpointView): Located {
@@ -184,6 +187,7 @@ function locatePrompt(name: string, endpoint: EndpointView): Located {
   return {
     target: { kind: 'prompt', server: prompt.upstream, name: prompt.name },
     upstream: prompt.upstream,
+    item: prompt.item,
     rename: { name: prompt.name },
   };
 }

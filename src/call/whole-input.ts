@@ -41,6 +41,7 @@ export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, opt
     );
     json = '';
   }
+  if (call.item !== undefined) json += `,"item":${JSON.stringify(call.item)}`;
   if (parts.phase !== 'list') {
     const given = options.argumentsJson ?? JSON.stringify(call.subject);
     if (given.length < sharedChars) json += `,"arguments":${given}`;

@@ -51,7 +51,7 @@ function catalogueText(output: Output, { servers, endpoints }: CatalogueView): s
 }
 
 function serverText(output: Output, server: ServerView, isWhole: boolean): string {
-  const { name, state, error, protocolVersion, problems, tools, instructions } = server;
+  const { name, state, error, protocolVersion, problems, tools, instructions, suspicious } = server;
   const head = [output.paint('bold', visible(name)), output.paint(state === 'ready' ? 'green' : 'red', state)];
   if (protocolVersion !== undefined) head.push(`MCP ${protocolVersion}`);
   head.push(`${tools.length} tools, ${server.resources} resources, ${server.prompts} prompts`);
@@ -65,6 +65,11 @@ function serverText(output: Output, server: ServerView, isWhole: boolean): strin
   if (tools.length > 0) {
     const rows = tools.map((tool) => [visible(tool.name), visible(tool.labels.join(' ')), pinText(tool), findingsText(tool.findings)]);
     lines.push(output.table(['tool', 'labels', 'pin', 'findings'], rows));
+  }
+  if (suspicious.length > 0) {
+    const rows = suspicious.map(({ kind, name: item, findings }) => [kind, visible(item), findingsText(findings)]);
+    lines.push(output.table(['suspicious', 'name', 'findings'], rows));
+    if (isWhole) for (const { definition } of suspicious) lines.push(shown(JSON.stringify(definition, null, 2), ''));
   }
   return lines.join('\n');
 }

@@ -36,6 +36,16 @@ export interface ToolFacts {
   readonly findings?: readonly Finding[];
 }
 
+/** The facts on a listed resource, template or prompt that policy sees. */
+export interface ItemFacts {
+  readonly kind: 'resource' | 'prompt';
+  readonly server: string;
+  /** The resource's URI, the template, or the prompt's name at its server. */
+  readonly name: string;
+  /** What a scan of its definition found; pointers are from the definition's root. Absent where nothing was found. */
+  readonly findings?: readonly Finding[];
+}
+
 /** Something a detector found, never the value itself. `pointer` is from the input's root. */
 export interface Finding {
   readonly detector: string;
@@ -88,6 +98,8 @@ export interface Input {
   };
   readonly target: Target;
   readonly tool?: ToolFacts;
+  /** The listed resource, template or prompt that the call is about. */
+  readonly item?: ItemFacts;
   readonly arguments?: Json;
   readonly findings: readonly Finding[];
   readonly history: readonly HistoryEntry[];
@@ -103,7 +115,7 @@ export interface Input {
   readonly result?: Json;
   /** Phase list: what could be listed. */
   readonly tools?: readonly ToolFacts[];
-  readonly items?: readonly { readonly kind: TargetKind; readonly server: string; readonly name: string }[];
+  readonly items?: readonly ItemFacts[];
   readonly environment: { readonly name: string; readonly labels: JsonObject };
 }
 

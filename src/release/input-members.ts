@@ -10,6 +10,7 @@ const members = {
   identity: true,
   target: true,
   tool: true,
+  item: true,
   arguments: true,
   findings: true,
   history: true,

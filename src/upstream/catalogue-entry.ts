@@ -3,6 +3,7 @@ import type { CatalogueEntry, ListedTool, Listing, ServerInstructions } from './
 import { CatalogueTool } from './catalogue-tool.ts';
 import { reasonOf } from './faults.ts';
 import { areInstructionsLocked, pinState, trustedLabels, type PinState } from './pinning.ts';
+import { scanItems } from './item-findings.ts';
 import type { ListKind, UpstreamOptions, UpstreamPorts } from './types.ts';
 
 type Ports = Pick<UpstreamPorts, 'pins' | 'scan' | 'log'>;
@@ -41,7 +42,9 @@ export async function buildEntry(
       ports.log({ level: 'warn', event: 'instructions_withheld', upstream: options.name, detail: { reason: instructions.withheld } });
   }
   const handshake = instructions?.withheld === undefined ? listing.handshake : { ...listing.handshake, instructions: undefined };
-  return { name: options.name, handshake, instructions, tools, resources, resourceTemplates, prompts, readAtMs: Date.now(), problems };
+  const findings = scanItems(options.name, listing, before, ports);
+  const lists = { tools, resources, resourceTemplates, prompts, findings };
+  return { name: options.name, handshake, instructions, ...lists, readAtMs: Date.now(), problems };
 }
 
 async function readPin(options: UpstreamOptions, listed: ListedTool, { pins }: Ports, problems: string[]): Promise<PinState> {

@@ -3,6 +3,7 @@ import type { Digest } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Catalogue, ServerInstructions } from './catalogue.ts';
 import type { EndpointView, Quarantined } from './endpoint.ts';
+import { suspiciousItems, type SuspiciousItem } from './item-findings.ts';
 import type { UpstreamStatus } from './types.ts';
 
 /** What the gateway knows of its servers, for the people who run it: with what agents are not shown. */
@@ -26,6 +27,8 @@ export interface ServerView {
   readonly tools: readonly ToolView[];
   readonly resources: number;
   readonly prompts: number;
+  /** Resources, templates and prompts in which a scan found something. */
+  readonly suspicious: readonly SuspiciousItem[];
 }
 
 /** One tool as its server lists it. */
@@ -80,6 +83,7 @@ function serverView(catalogue: Catalogue, { name, state, error, protocolVersion,
     ),
     resources: (entry?.resources.length ?? 0) + (entry?.resourceTemplates.length ?? 0),
     prompts: entry?.prompts.length ?? 0,
+    suspicious: entry === undefined ? [] : suspiciousItems(entry),
   };
 }
 

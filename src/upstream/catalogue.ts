@@ -24,9 +24,18 @@ export interface CatalogueEntry {
   readonly resourceTemplates: readonly JsonObject[];
   /** Each with a string `name`. */
   readonly prompts: readonly JsonObject[];
+  /** What a scan found in those three. */
+  readonly findings: ItemFindings;
   readonly readAtMs: number;
   /** What was wrong with the lists, in words for an operator. */
   readonly problems: readonly string[];
+}
+
+/** Findings by URI, by template or by name; what nothing was found in is left out. */
+export interface ItemFindings {
+  readonly resources: ReadonlyMap<string, readonly Finding[]>;
+  readonly resourceTemplates: ReadonlyMap<string, readonly Finding[]>;
+  readonly prompts: ReadonlyMap<string, readonly Finding[]>;
 }
 
 /** What a server tells models about itself, and whether agents get it. */

@@ -1,10 +1,12 @@
 import type { JsonObject } from '../model/json.ts';
 import { callToolName, findToolName } from '../model/own-tools.ts';
-import type { Catalogue, CatalogueEntry } from './catalogue.ts';
+import type { ItemFacts } from '../model/input.ts';
+import type { Catalogue, CatalogueEntry, ItemFindings } from './catalogue.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
 import { canTake, mergeCapabilities, takesTasks } from './endpoint-capabilities.ts';
 import { exposeNames, type Candidate } from './exposed-names.ts';
 import { exposeTool, restrictionProblem, restrictTool, type ExposedTool } from './exposed-tool.ts';
+import { textAt } from './text-at.ts';
 import { uriTemplateTest } from './uri-template.ts';
 
 export type { ExposedTool } from './exposed-tool.ts';
@@ -52,6 +54,7 @@ export interface ListedItem {
   readonly name: string;
   readonly server: string;
   readonly definition: JsonObject;
+  readonly item: ItemFacts;
 }
 
 /** What is kept back, and why. */
@@ -79,8 +82,10 @@ export interface EndpointView {
   resolveTool(name: string): ExposedTool | undefined;
   /** The upstream that has a resource (or a template of that very text): listed, else by template, else the only one with resources. */
   resolveResource(uri: string): string | undefined;
+  /** What is known of the resource, or the template that it fits; `undefined` where it is not listed. */
+  itemOfResource(uri: string): ItemFacts | undefined;
   /** An exposed prompt's upstream and its name there. */
-  resolvePrompt(name: string): { readonly upstream: string; readonly name: string } | undefined;
+  resolvePrompt(name: string): { readonly upstream: string; readonly name: string; readonly item: ItemFacts } | undefined;
   /** The upstreams whose tools an agent of 2025-11-25 may call as tasks. */
   readonly taskUpstreams: readonly string[];
   /** The upstreams that say they can take a method; all of the endpoint's where no capability is needed for it. */
@@ -100,16 +105,18 @@ export function buildEndpoint(catalogue: Catalogue, options: EndpointOptions): E
   const quarantined: Quarantined[] = [];
   const tools = joinTools(catalogue, options, quarantined);
   const prompts = joinPrompts(entries, quarantined);
-  const resources = joinByKey(entries, (entry) => entry.resources, 'uri', quarantined);
-  const resourceTemplates = joinByKey(entries, (entry) => entry.resourceTemplates, 'uriTemplate', quarantined);
-  const byUri = new Map([...resourceTemplates, ...resources].map(({ name, server }) => [name, server]));
-  const tests = resourceTemplates.map(({ name, server }) => ({ server, test: uriTemplateTest(name) }));
+  const resources = joinByKey(entries, 'resources', 'uri', quarantined);
+  const resourceTemplates = joinByKey(entries, 'resourceTemplates', 'uriTemplate', quarantined);
+  const byUri = new Map([...resourceTemplates, ...resources].map(({ name, item }) => [name, item]));
+  const tests = resourceTemplates.map(({ name, item }) => ({ item, test: uriTemplateTest(name) }));
+  const itemOfResource = (uri: string): ItemFacts | undefined => byUri.get(uri) ?? tests.find(({ test }) => test(uri))?.item;
   const withResources = entries.filter((entry) => entry.handshake.capabilities['resources'] !== undefined);
   const onlyOne = withResources.length === 1 ? withResources[0]?.name : undefined;
-  const promptList = [...prompts].map(([name, { upstream, definition }]) => ({
+  const promptList = [...prompts].map(([name, { upstream, definition, item }]) => ({
     name,
     server: upstream,
     definition: { ...definition, name },
+    item,
   }));
   return {
     name: options.name,
@@ -124,7 +131,8 @@ export function buildEndpoint(catalogue: Catalogue, options: EndpointOptions): E
     toolSearch: options.toolSearch,
     taskUpstreams: entries.filter(takesTasks).map((entry) => entry.name),
     resolveTool: (name) => tools.get(name),
-    resolveResource: (uri) => byUri.get(uri) ?? tests.find(({ test }) => test(uri))?.server ?? onlyOne,
+    resolveResource: (uri) => itemOfResource(uri)?.server ?? onlyOne,
+    itemOfResource,
     resolvePrompt: (name) => prompts.get(name),
     upstreamsFor: (method) => entries.filter((entry) => canTake(entry, method)).map((entry) => entry.name),
   };
@@ -168,11 +176,15 @@ function joinTools(catalogue: Catalogue, options: EndpointOptions, quarantined: 
 
 interface PromptCandidate extends Candidate {
   readonly definition: JsonObject;
+  readonly item: ItemFacts;
 }
 
 function joinPrompts(entries: readonly CatalogueEntry[], quarantined: Quarantined[]): ReadonlyMap<string, PromptCandidate> {
   const candidates = entries.flatMap((entry) =>
-    entry.prompts.map((definition) => ({ upstream: entry.name, name: textAt(definition, 'name'), chosen: undefined, definition })),
+    entry.prompts.map((definition) => {
+      const name = textAt(definition, 'name');
+      return { upstream: entry.name, name, chosen: undefined, definition, item: itemFacts('prompt', entry, 'prompts', name) };
+    }),
   );
   const { named, quarantined: unnamed } = exposeNames<PromptCandidate>(candidates);
   for (const { item, reason } of unnamed) quarantined.push({ kind: 'prompt', upstream: item.upstream, name: item.name, reason });
@@ -182,16 +194,16 @@ function joinPrompts(entries: readonly CatalogueEntry[], quarantined: Quarantine
 /** Lists of all upstreams under one key. Where two have the same, the one that the configuration names first keeps it. */
 function joinByKey(
   entries: readonly CatalogueEntry[],
-  listOf: (entry: CatalogueEntry) => readonly JsonObject[],
+  list: 'resources' | 'resourceTemplates',
   key: string,
   quarantined: Quarantined[],
 ): ListedItem[] {
   const items = new Map<string, ListedItem>();
   for (const entry of entries) {
-    for (const definition of listOf(entry)) {
+    for (const definition of entry[list]) {
       const name = textAt(definition, key);
       const first = items.get(name);
-      if (first === undefined) items.set(name, { name, server: entry.name, definition });
+      if (first === undefined) items.set(name, { name, server: entry.name, definition, item: itemFacts('resource', entry, list, name) });
       else
         quarantined.push({
           kind: 'resource',
@@ -204,10 +216,9 @@ function joinByKey(
   return [...items.values()];
 }
 
-/** A member that the catalogue's reader made sure is a string. */
-function textAt(definition: JsonObject, key: string): string {
-  const value = definition[key];
-  return typeof value === 'string' ? value : '';
+function itemFacts(kind: ItemFacts['kind'], { name: server, findings }: CatalogueEntry, list: keyof ItemFindings, name: string): ItemFacts {
+  const found = findings[list].get(name);
+  return { kind, server, name, ...(found === undefined ? {} : { findings: found }) };
 }
 
 function joinInstructions(entries: readonly CatalogueEntry[]): string | undefined {

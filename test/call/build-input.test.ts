@@ -61,6 +61,19 @@ const rows: { name: string; call: Call; parts: InputParts }[] = [
     parts,
   },
   {
+    name: 'call of a prompt with findings',
+    call: {
+      ...callTo({
+        method: 'prompts/get',
+        target: { kind: 'prompt', server: 'files', name: 'p"' },
+        tool: undefined,
+        subject: { name: 'p"' },
+      }),
+      item: { kind: 'prompt', server: 'files', name: 'p"', findings: [{ detector: 'hidden.bidi', pointer: '/title', count: 2 }] },
+    },
+    parts,
+  },
+  {
     name: 'call of an unknown method',
     call: callTo({ method: 'x"y', target: { kind: 'unknown', server: null, name: 'x"y' }, tool: undefined, subject: {} }),
     parts,

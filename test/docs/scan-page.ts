@@ -7,8 +7,8 @@ export function scanPage(): string {
 
 # The scan of definitions
 
-When a server lists its tools, and when it gives instructions, the gateway looks through every string of them: names, titles, descriptions, schemas, defaults, names of parameters, \`_meta\`.
-What it finds is in policy's input (\`tool.findings\`: detector, place and count, never the text) and in \`castellan catalogue\`.
+When a server lists its tools, prompts, resources and templates, and when it gives instructions, the gateway looks through every string of them: names, titles, descriptions, schemas, defaults, names of parameters, \`_meta\`.
+What it finds is in policy's input (\`tool.findings\`, \`item.findings\` for prompts and resources, and in lists: detector, place and count, never the text) and in \`castellan catalogue\`.
 
 - Letters that only look like Latin ones, characters without width and runs of white space do not hide a word from it.
 - A scan finds what somebody thought of. It does not replace [the review of a definition](../operations/tool-integrity.md), it makes it quicker.
@@ -19,7 +19,8 @@ What it finds is in policy's input (\`tool.findings\`: detector, place and count
 ${[...wordRules, ...hiddenRules, ...shadowRules].map(row).join('\n')}
 
 The shipped rule \`tools/suspicious\` hides and refuses a tool with any finding, except what \`data.definitions.notices\` lists (the notices above), or \`data.definitions.accepted\` has for
-that very tool: \`{"files": {"read_file": {"shadow.mention": true}}}\`. A detector that is new counts until somebody lists it.
+that very tool: \`{"files": {"read_file": {"shadow.mention": true}}}\`. A detector that is new counts until somebody lists it. Prompts and resources are
+treated alike; what somebody looked at is under \`data.definitions.accepted_items\`, by the prompt's name, the resource's URI or the template. Shadowing is looked for among tools.
 `;
 }
 

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../src/model/json.ts';
 import type { Catalogue, CatalogueEntry } from '../../src/upstream/catalogue.ts';
 import { CatalogueTool } from '../../src/upstream/catalogue-tool.ts';
 import { buildEndpoint, type EndpointOptions } from '../../src/upstream/endpoint.ts';
+import { noFindings } from '../../src/upstream/item-findings.ts';
 import { uriTemplateTest } from '../../src/upstream/uri-template.ts';
 
 const schema = {
@@ -45,6 +46,7 @@ function entry(name: string, tools: readonly (string | JsonObject)[], more: Part
       resources: [],
       resourceTemplates: [],
       prompts: [],
+      findings: noFindings,
       readAtMs: 0,
       problems: [],
       ...more,
