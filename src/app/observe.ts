@@ -38,7 +38,7 @@ export interface Observation {
   readonly configRefused: () => void;
   /** Hears of each line of the log, and of each stage of a call: for another way out. Once, before the gateway serves. */
   readonly onLogEntry: (listener: (entry: LogEntry) => void) => void;
-  readonly onStage: (listener: (name: Stage, elapsedMs: number) => void) => void;
+  readonly onStage: (listener: Observer['stage']) => void;
   /** Hears of each release that came into force. */
   readonly onReleaseChange: (listener: () => void) => void;
   readonly restoreHistory: (db: Db, history: History, config: Config) => Promise<void>;
@@ -95,9 +95,9 @@ export function observe(config: Config, secrets: readonly Secret[]): Observation
     onLogEntry: (listener) => void (onEntry = listener),
     onStage: (listener) => {
       // Replaced, not wrapped from the start: without a listener a stage costs what it did.
-      observer.stage = (name, elapsedMs) => {
+      observer.stage = (name, elapsedMs, step) => {
         metrics.stage(name, elapsedMs);
-        listener(name, elapsedMs);
+        listener(name, elapsedMs, step);
       };
     },
     onReleaseChange: (listener) => void listeners.push(listener),

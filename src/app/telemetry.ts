@@ -45,7 +45,7 @@ export async function openTelemetry(config: Config, observation: Observation): P
     const scope = traceScope.getStore();
     return scope instanceof CallTrace ? scope : undefined;
   };
-  observation.onStage((name, elapsedMs) => running()?.stage(name, elapsedMs));
+  observation.onStage((name, elapsedMs, step) => running()?.stage(name, elapsedMs, step));
   const tracer: RequestTracer = {
     begin: (headers) => {
       const trace = new CallTrace({ traceparent: headers['traceparent'], tracestate: headers['tracestate'] }, otlp.sample_ratio);

@@ -38,7 +38,8 @@ export interface Observer {
   fault(fault: string, release: string, rule: string | undefined): void;
   refused(code: string): void;
   finished(method: string, upstream: string, totalMs: number, upstreamMs: number): void;
-  stage(name: Stage, elapsedMs: number): void;
+  /** @param step what was done in it, for a stage that does several things or none */
+  stage(name: Stage, elapsedMs: number, step?: ActStep): void;
   auditFailed(error: unknown): void;
   /** A fault whose cause only the log may hold. */
   failed(callId: string, error: unknown): void;
@@ -57,6 +58,9 @@ export type Stage =
   | 'inspect'
   | 'record-finish'
   | 'reply';
+
+/** What stage 7 may have to do: change arguments, file a held call, wait for people, spend their approval. Most calls need none of it. */
+export type ActStep = 'redact' | 'hold' | 'wait' | 'spend';
 
 /** Settings of the calls, from the configuration; a reload swaps the whole object. */
 export interface CallSettings {

@@ -25,6 +25,7 @@ export interface FinishedSpan {
 
 interface Stage {
   readonly name: string;
+  readonly step: string | undefined;
   readonly startMs: number;
   readonly endMs: number;
 }
@@ -90,14 +91,15 @@ export class CallTrace implements TraceScope {
     if (id !== undefined) this.#set('jsonrpc.request.id', String(id));
   }
 
-  stage(name: string, elapsedMs: number): void {
+  /** @param step what was done in the stage: the span's name, where there is one */
+  stage(name: string, elapsedMs: number, step?: string): void {
     if (!this.#sampled) return;
     const endMs = performance.now();
-    this.#stages.push({ name, startMs: Math.max(this.#startedMs, endMs - elapsedMs), endMs });
+    this.#stages.push({ name, step, startMs: Math.max(this.#startedMs, endMs - elapsedMs), endMs });
   }
 
   /** What the audit log is told of this call. */
-  record({ kind, call, session, what, decision, outcome, event }: AuditRecord): void {
+  record({ kind, call, session, what, decision, approval, outcome, event }: AuditRecord): void {
     if (!this.#sampled) return;
     // What an upstream asks in the middle of this call is recorded as calls of its own.
     if (call !== undefined && call !== (this.#call ??= call)) return;
@@ -117,6 +119,8 @@ export class CallTrace implements TraceScope {
       this.#set('castellan.release', decision.release);
       if (decision.effect === 'deny') this.#error = 'policy.denied';
     }
+    this.#set('castellan.approval.id', approval?.id);
+    this.#set('castellan.approval.state', approval?.state);
     if (outcome !== undefined) {
       this.#set('castellan.outcome', outcome.status);
       this.#error =
@@ -151,7 +155,7 @@ export class CallTrace implements TraceScope {
     const stages = this.#stages.map((stage): FinishedSpan => {
       const isSend = stage.name === sendStage;
       return {
-        ...{ name: isSend ? name : stage.name, kind: isSend ? 'client' : 'internal', parent: context, link: undefined },
+        ...{ name: isSend ? name : (stage.step ?? stage.name), kind: isSend ? 'client' : 'internal', parent: context, link: undefined },
         context: { traceId: this.#traceId, spanId: isSend ? this.#sendId : newSpanId(), sampled: true },
         startMs: base + stage.startMs,
         endMs: base + stage.endMs,

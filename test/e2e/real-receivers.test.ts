@@ -6,6 +6,7 @@ import { freePort } from '../../src/demo/demo-setup.ts';
 import { buildGo, installGo, startProgram, withoutGo, type RunningProgram } from '../support/go-program.ts';
 import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
 import { startRecordingUpstream } from '../support/recording-upstream.ts';
+import { combining } from './policy/support.ts';
 
 // The first time both are compiled.
 const buildTime = { timeout: 600_000 };
@@ -87,6 +88,68 @@ describe('real receivers', { skip: withoutGo, timeout: 600_000 }, () => {
     }
   });
 
+  it("a held call's trace shows the hold, the wait and the spending, and a plain call's has none of it", async () => {
+    const port = await freePort();
+    const program = startProgram(receiverPath, [`127.0.0.1:${port}`]);
+    await program.line((line) => line === `127.0.0.1:${port}`);
+    const upstream = await startRecordingUpstream();
+    const rule = `package rules.test.held
+
+allow contains "fine"
+require_approval contains {"message": "a human decides", "groups": ["security"]} if input.arguments.text == "hold"
+redact contains {"message": "cut", "pointer": "/arguments/text", "as": "mask"} if input.arguments.text == "hold"
+`;
+    const fixture = await startGatewayFixture({
+      upstreams: `  files: { http: { url: "${upstream.url}" } }`,
+      policy: combining({ 'test/held.rego': rule }),
+      extra: `approvals: { wait_ms: 20000 }
+telemetry: { otlp: { endpoint: "http://127.0.0.1:${port}", metrics: false } }
+`,
+    });
+    const spans = (): Span[] => program.lines.flatMap(spansOf);
+    const traceOf = async (effect: string): Promise<Span[]> => {
+      const root = (): Span | undefined =>
+        spans().find((span) => span.name === 'tools/call echo' && span.kind === 2 && text(span, 'castellan.decision.effect') === effect);
+      await until(`the ${effect} trace`, () => root() !== undefined);
+      return spans().filter(({ traceId }) => traceId === root()!.traceId);
+    };
+    try {
+      const agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
+      await agent.call('echo', { text: 'plain' });
+      const held = agent.call('echo', { text: 'hold' });
+      const waitMs = 300;
+      const pending = async (): Promise<{ id: string }[]> => (await fixture.admin('GET', '/approvals')).body as { id: string }[];
+      await until('the approval', async () => (await pending()).length === 1);
+      await new Promise((wake) => setTimeout(wake, waitMs));
+      const [{ id } = { id: '' }] = await pending();
+      assert.equal((await fixture.admin('POST', `/approvals/${id}/approve`)).status, 200);
+      assert.equal((await held).result.isError, undefined);
+      const plain = await traceOf('allow');
+      assert.deepEqual(
+        plain.filter((span) => text(span, 'castellan.stage') === 'act'),
+        [],
+      );
+      const trace = await traceOf('redact');
+      const acts = trace.filter((span) => text(span, 'castellan.stage') === 'act');
+      assert.deepEqual(
+        acts.map(({ name }) => name),
+        ['redact', 'hold', 'wait', 'redact', 'spend'],
+      );
+      const root = trace.find(({ kind }) => kind === 2)!;
+      assert.deepEqual([text(root, 'castellan.approval.id'), text(root, 'castellan.approval.state')], [id, 'spent']);
+      for (const span of acts) assert.equal(span.parentSpanId, root.spanId);
+      const wait = acts.find(({ name }) => name === 'wait')!;
+      assert.ok(lengthMs(wait) >= waitMs && lengthMs(wait) <= lengthMs(root), `${lengthMs(wait)} ms`);
+      const again = trace.filter(({ name }) => name === 'decide');
+      assert.equal(again.length, 2, 'policy is asked again when people have approved');
+      assert.ok(again[1]!.startTimeUnixNano >= wait.endTimeUnixNano);
+    } finally {
+      await fixture.close();
+      await upstream.close();
+      await program.stop();
+    }
+  });
+
   it('an S3-compatible store has every record in objects named by time and number', async () => {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
@@ -138,6 +201,31 @@ describe('real receivers', { skip: withoutGo, timeout: 600_000 }, () => {
     }
   });
 });
+
+interface Span {
+  readonly name: string;
+  readonly kind: number;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
+}
+
+function spansOf(line: string): Span[] {
+  if (!line.startsWith('{"resourceSpans"')) return [];
+  const { resourceSpans } = JSON.parse(line) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+}
+
+function text({ attributes }: Span, key: string): string | undefined {
+  return attributes.find((one) => one.key === key)?.value.stringValue;
+}
+
+function lengthMs({ startTimeUnixNano, endTimeUnixNano }: Span): number {
+  return Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1e6;
+}
 
 interface LogRecord {
   readonly timeUnixNano: string;

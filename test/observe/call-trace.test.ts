@@ -58,6 +58,15 @@ test('spans are a tree under the agent’s, with what was decided and nothing of
   assert.equal(root.attributes['jsonrpc.request.id'], '7');
 });
 
+test('a step of a stage is a span of its own name, and an approval is named', () => {
+  const trace = new CallTrace({ traceparent: undefined, tracestate: undefined }, 1);
+  trace.stage('act', 5, 'hold');
+  trace.record(decided(0, { approval: { id: 'apr_1', state: 'pending' } }));
+  const [root, hold] = trace.finish(200);
+  assert.deepEqual([hold?.name, hold?.attributes], ['hold', { 'castellan.stage': 'act' }]);
+  assert.deepEqual([root?.attributes['castellan.approval.id'], root?.attributes['castellan.approval.state']], ['apr_1', 'pending']);
+});
+
 test('the context in the message is the parent, and that of the header a link', () => {
   const header = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
   const trace = new CallTrace({ traceparent: header, tracestate: undefined }, 1);
