@@ -130,7 +130,8 @@ export class Endpoints {
     const endpoint = this.has(name) ? this.#config.endpoints[name] : undefined;
     if (endpoint === undefined) return undefined;
     const built = buildEndpoint(catalogue, endpointOptions(name, endpoint));
-    const view = endpoint.instructions === undefined ? built : { ...built, instructions: endpoint.instructions };
+    const { instructions: own } = endpoint;
+    const view = own === undefined ? built : { ...built, instructions: { from: [], of: () => own } };
     this.#views.set(name, view);
     return view;
   }

@@ -3,6 +3,7 @@ import { GatewayError } from '../model/errors.ts';
 import type { JsonObject } from '../model/json.ts';
 import { permitFor } from './act.ts';
 import type { Answer, Call } from './call.ts';
+import { instructionsFor } from './instructions.ts';
 import { judge } from './judge.ts';
 import { unsolicited, upstreamSession } from './messages.ts';
 import type { MethodRule } from './methods.ts';
@@ -33,9 +34,10 @@ export async function answerHere(parts: Parts, resolved: Resolved, route: Method
   const status = failed === undefined ? 'ok' : refused === undefined || judged.held === undefined ? 'denied' : 'held';
   parts.audit.hand(finishedRecord(call, { status, bytes: 0, total_ms: parts.now() - call.arrival.receivedAtMs }, parts.now()));
   if (failed !== undefined) return failed;
-  return {
-    result: call.method === 'initialize' ? initializeResult(parts, call) : call.method === 'server/discover' ? discovery(call) : {},
-  };
+  if (call.method !== 'initialize' && call.method !== 'server/discover') return { result: {} };
+  const text = await instructionsFor(parts, call);
+  const opening = call.method === 'initialize' ? initializeResult(parts, call) : discovery(call);
+  return { result: text === undefined ? opening : { ...opening, instructions: text } };
 }
 
 /** Sends the same message to each upstream of the endpoint that can take it; an upstream that fails does not fail the others. */
@@ -71,7 +73,6 @@ function initializeResult(parts: Parts, call: Call): JsonObject {
     protocolVersion: call.session.protocolVersion,
     capabilities,
     serverInfo: parts.settings().serverInfo,
-    ...(endpoint.instructions === undefined ? {} : { instructions: endpoint.instructions }),
   };
 }
 
@@ -82,6 +83,5 @@ function discovery(call: Call): JsonObject {
   return {
     supportedVersions: [modernVersion],
     capabilities,
-    ...(endpoint.instructions === undefined ? {} : { instructions: endpoint.instructions }),
   };
 }

@@ -56,6 +56,11 @@ export async function answerList(parts: Parts, call: Call): Promise<Answer> {
   return { result: { [list.member]: items } };
 }
 
+/** All that a list could show, whoever asks. */
+export function listable(listing: Call): readonly Listed[] {
+  return lists[listing.method]?.items(listing) ?? [];
+}
+
 /**
  * What this call's identity may see of a list, narrowed to what policy does not refuse anyhow. The decision is durable when this resolves.
  * @param listing the call as policy is asked about it, where that is another than the one that is recorded
@@ -67,7 +72,7 @@ export async function visibleItems(
 ): Promise<{ readonly decision: Decision; readonly shown: readonly Listed[] }> {
   const { release } = call.snapshot;
   const nowMs = parts.now();
-  const items = lists[listing.method]?.items(listing) ?? [];
+  const items = listable(listing);
   const inputParts: InputParts = {
     entry: 'gateway/list',
     phase: 'list',

@@ -65,6 +65,14 @@ export interface Quarantined {
   readonly reason: string;
 }
 
+/** What an endpoint tells models about itself. */
+export interface Instructions {
+  /** The upstreams whose words are in it; none where they are the configuration's own. */
+  readonly from: readonly string[];
+  /** Those of the upstreams that `isSeen`; `undefined` where nothing is left. */
+  of(isSeen: (upstream: string) => boolean): string | undefined;
+}
+
 /** What one endpoint offers, for one revision of the catalogue. */
 export interface EndpointView {
   readonly name: string;
@@ -76,7 +84,7 @@ export interface EndpointView {
   readonly quarantined: readonly Quarantined[];
   /** Merged; lists that change are announced by the gateway itself. */
   readonly capabilities: JsonObject;
-  readonly instructions: string | undefined;
+  readonly instructions: Instructions;
   /** Where tools are found by searching; they are called as they are without it. */
   readonly toolSearch: ToolSearch | undefined;
   resolveTool(name: string): ExposedTool | undefined;
@@ -221,14 +229,18 @@ function itemFacts(kind: ItemFacts['kind'], { name: server, findings }: Catalogu
   return { kind, server, name, ...(found === undefined ? {} : { findings: found }) };
 }
 
-function joinInstructions(entries: readonly CatalogueEntry[]): string | undefined {
-  const given = entries.filter((entry) => entry.handshake.instructions !== undefined);
-  if (given.length === 0) return undefined;
-  const joined =
-    given.length === 1
-      ? given[0]?.handshake.instructions
-      : given.map((entry) => `${entry.name}: ${entry.handshake.instructions ?? ''}`).join('\n\n');
-  return joined?.slice(0, maxInstructionsLength);
+function joinInstructions(entries: readonly CatalogueEntry[]): Instructions {
+  const given = entries.flatMap(({ name, handshake: { instructions } }) => (instructions === undefined ? [] : [{ name, instructions }]));
+  return {
+    from: given.map(({ name }) => name),
+    of: (isSeen) => {
+      const seen = given.filter(({ name }) => isSeen(name));
+      if (seen.length === 0) return undefined;
+      const joined =
+        seen.length === 1 ? seen[0]?.instructions : seen.map(({ name, instructions }) => `${name}: ${instructions}`).join('\n\n');
+      return joined?.slice(0, maxInstructionsLength);
+    },
+  };
 }
 
 /** A pattern of the configuration: `*` stands for any characters, all else for itself. */

@@ -94,6 +94,7 @@ The agent's answer to a question is a message of the agent's: phase \`call\`, wi
 | \`inputRequests\` of a result or a task | 2026-07-28 | message | of each question | deny; the call ends | ${named('elicitation message')} |
 | \`inputResponses\` of a repeated call or \`tasks/update\` | 2026-07-28 | call | of each question | deny; nothing is sent | \`protocol/housekeeping\` does not cover them: allow them as the question |
 | what a task ends with | both | result | \`tool\` | as the call's own result | ${named('tool result')} |
+| instructions of servers in the answer to \`initialize\` and \`server/discover\` | both | list | \`tool\`, \`prompt\`, \`resource\` | left out where no list shows anything of the server | as the lists |
 | each URI of \`subscriptions/listen\` | 2026-07-28 | call | \`resource\`, as \`resources/subscribe\` | deny; it is not followed | \`access/resource_grant\` |
 
 ## What the gateway keeps for itself

@@ -270,7 +270,15 @@ test('prompts, capabilities, instructions and who can take a method', () => {
     prompts: { listChanged: true },
     logging: {},
   });
-  assert.equal(view.instructions, 'be nice');
+  assert.deepEqual(view.instructions.from, ['b']);
+  assert.equal(
+    view.instructions.of(() => true),
+    'be nice',
+  );
+  assert.equal(
+    view.instructions.of((upstream) => upstream === 'a'),
+    undefined,
+  );
   assert.deepEqual(view.upstreamsFor('logging/setLevel'), ['b']);
   assert.deepEqual(view.upstreamsFor('notifications/roots/list_changed'), ['a', 'b']);
 });
