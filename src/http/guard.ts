@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { GatewayError } from '../model/errors.ts';
 import type { OnBroken } from './broken-http.ts';
@@ -11,6 +12,11 @@ export interface GuardOptions {
 }
 
 const corsHeaders = 'authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id, traceparent';
+
+/** Whether {@link guard} would let a request pass and say nothing on its answer: its host is served, and it comes from no browser's page. */
+export function passesGuard(options: GuardOptions, { headers }: IncomingMessage): boolean {
+  return headers.origin === undefined && headers.host !== undefined && options.allowedHosts().has(headers.host.toLowerCase());
+}
 
 /**
  * Host and Origin before anything else: a page that rebinds a name to this address is turned away with 403, and a browser's page may

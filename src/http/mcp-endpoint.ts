@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readMessage, type RpcMessage } from '../call/rpc.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
@@ -12,14 +12,16 @@ import { endSession, openStream, postInSession } from './mcp-session.ts';
 
 export type { McpEndpointPorts } from './mcp-exchange.ts';
 
+/** Serves one request to the endpoint of this name; answers each fault itself. */
+export type McpEndpoint = (endpoint: string, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /**
  * Streamable HTTP toward agents: sessions (2025-03-26 to 2025-11-25) and requests that stand for themselves (2026-07-28) at one address. Each
  * request says of which era it is; one that could be read as of either is refused.
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#backward-compatibility-with-initialization-based-versions
  */
-export function mcpEndpoint(ports: McpEndpointPorts): (request: Request, response: Response) => Promise<void> {
-  return traced(ports.tracer, async (request, response) => {
-    const endpoint = String(request.params['endpoint']);
+export function mcpEndpoint(ports: McpEndpointPorts): McpEndpoint {
+  return traced(ports.tracer, async (endpoint, request, response) => {
     const arrival = arrivalOf(request, ports.now());
     let identity: Identity | undefined;
     let message: RpcMessage | undefined;
@@ -45,7 +47,7 @@ export function mcpEndpoint(ports: McpEndpointPorts): (request: Request, respons
   });
 }
 
-async function receive(ports: McpEndpointPorts, request: Request, arrival: OpenArrival): Promise<RpcMessage> {
+async function receive(ports: McpEndpointPorts, request: IncomingMessage, arrival: OpenArrival): Promise<RpcMessage> {
   if (!isJson(request)) throw new GatewayError('body.media_type', 'the body must be `application/json` in UTF-8');
   const { json, stream } = accepts(request);
   if (!json && !stream) throw new GatewayError('http.not_acceptable', 'accept `application/json` and `text/event-stream`');

@@ -1,4 +1,4 @@
-import type { Request } from 'express';
+import type { IncomingMessage } from 'node:http';
 import { metaKey, modernVersion, unsupported } from '../call/modern-meta.ts';
 import { decodeHeader } from '../call/param-headers.ts';
 import type { RpcMessage, RpcRequest } from '../call/rpc.ts';
@@ -12,7 +12,7 @@ import { header } from './mcp-exchange.ts';
  * @throws GatewayError `http.header_mismatch`, `protocol.unsupported`, `protocol.meta`, `rpc.invalid`
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#server-validation
  */
-export function eraOf(request: Request, message: RpcMessage): 'session' | 'stateless' {
+export function eraOf(request: IncomingMessage, message: RpcMessage): 'session' | 'stateless' {
   const said = header(request, 'mcp-protocol-version');
   const meta = message.kind === 'response' ? undefined : message.params?.['_meta'];
   const named = isJsonObject(meta) && Object.hasOwn(meta, metaKey.version) ? meta[metaKey.version] : undefined;
@@ -41,7 +41,7 @@ const namedBy: Readonly<Record<string, string>> = { 'tools/call': 'name', 'promp
  * Holds the headers that repeat parts of a request against the request. Nothing else is read from them.
  * @throws GatewayError `http.header_mismatch`
  */
-export function checkMirroredHeaders(request: Request, message: RpcRequest): void {
+export function checkMirroredHeaders(request: IncomingMessage, message: RpcRequest): void {
   const method = once(request, 'mcp-method');
   if (method === undefined) throw mismatch('`mcp-method` is missing');
   if (method !== message.method) throw mismatch('`mcp-method` does not agree with the body');
@@ -57,7 +57,7 @@ export function checkMirroredHeaders(request: Request, message: RpcRequest): voi
 const prefix = 'mcp-param-';
 
 /** The headers that repeat arguments, by their names in lower case. @throws GatewayError `http.header_mismatch` when one came twice */
-export function paramHeaders(request: Request): Readonly<Record<string, string>> {
+export function paramHeaders(request: IncomingMessage): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const name of Object.keys(request.headers)) {
     if (!name.startsWith(prefix)) continue;
@@ -68,7 +68,7 @@ export function paramHeaders(request: Request): Readonly<Record<string, string>>
 }
 
 /** A header that must not come twice: the two could differ, and something on the way may have read the other. */
-function once(request: Request, name: string): string | undefined {
+function once(request: IncomingMessage, name: string): string | undefined {
   const values = request.headersDistinct[name];
   if (values !== undefined && values.length > 1) throw mismatch(`\`${name}\` came ${String(values.length)} times`);
   return values?.[0];

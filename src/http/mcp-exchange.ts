@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival } from '../call/call.ts';
 import type { Pipeline } from '../call/pipeline.ts';
 import type { GatewayError } from '../model/errors.ts';
@@ -30,8 +30,8 @@ export interface McpEndpointPorts {
 
 /** One HTTP request of somebody who is known. */
 export interface Exchange {
-  readonly request: Request;
-  readonly response: Response;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
   readonly endpoint: string;
   readonly identity: Identity;
   readonly arrival: Arrival & { bytes: number };
@@ -42,7 +42,7 @@ export const quietMs = 15_000;
 
 /** Sends one JSON-RPC message, as JSON or, where the client prefers that, as a stream of one event. */
 export function sendJson(
-  response: Response,
+  response: ServerResponse,
   status: number,
   text: string,
   plain: boolean,
@@ -75,7 +75,7 @@ export interface Acceptable {
 const usual: Acceptable = { json: true, stream: true, streamFirst: false };
 
 /** What the client takes. */
-export function accepts(request: Request): Acceptable {
+export function accepts(request: IncomingMessage): Acceptable {
   const accept = request.headers.accept;
   if (accept === 'application/json, text/event-stream') return usual;
   if (accept === undefined) return { json: true, stream: false, streamFirst: false };
@@ -91,7 +91,7 @@ export function accepts(request: Request): Acceptable {
 export type OpenArrival = Omit<Arrival, 'bytes' | 'traceId'> & { bytes: number; traceId: string | undefined };
 
 /** What the transport knows about a request before its body is read. */
-export function arrivalOf(request: Request, nowMs: number): OpenArrival {
+export function arrivalOf(request: IncomingMessage, nowMs: number): OpenArrival {
   const parent = header(request, 'traceparent');
   const trace = parent === undefined ? null : /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(parent);
   return {
@@ -104,7 +104,7 @@ export function arrivalOf(request: Request, nowMs: number): OpenArrival {
 }
 
 /** A header's value; the first where it came more than once. */
-export function header(request: Request, name: string): string | undefined {
+export function header(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AgentChannel, Answer } from '../call/call.ts';
 import { sessionVersions } from '../call/methods.ts';
 import type { Incoming } from '../call/pipeline.ts';
@@ -45,7 +45,7 @@ function find(ports: McpEndpointPorts, { request, endpoint, identity }: Pick<Exc
  * send it, and nothing is read by it; the session's own version holds.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#protocol-version-header
  */
-function checkVersion(request: Request): void {
+function checkVersion(request: IncomingMessage): void {
   const version = header(request, 'mcp-protocol-version');
   if (version === undefined || sessionVersions.some((known) => known === version)) return;
   throw new GatewayError('protocol.version', `\`${version.slice(0, 20)}\` is not served here; ${versionWords}`);
@@ -137,7 +137,7 @@ function endWithToken(ports: McpEndpointPorts, { identity, response }: Exchange)
 }
 
 /** The upstreams' own streams are open as long as the agent's is. */
-function listenWhile(ports: McpEndpointPorts, live: LiveSession, stream: EventStream, response: Response): void {
+function listenWhile(ports: McpEndpointPorts, live: LiveSession, stream: EventStream, response: ServerResponse): void {
   ports.listen(live, true);
   response.on('close', () => {
     if (live.session.standalone === stream && !stream.attached && !live.session.closed) ports.listen(live, false);

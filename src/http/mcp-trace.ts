@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Request, Response } from 'express';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { RpcMessage } from '../call/rpc.ts';
 import type { JsonObject } from '../model/json.ts';
 
@@ -18,16 +17,16 @@ export interface RequestTracer {
   readonly message: (method: string, id: string | number | undefined, params: JsonObject | undefined) => string | undefined;
 }
 
-type Serve = (request: Request, response: Response) => Promise<void>;
+type Serve = (endpoint: string, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** The handler with a trace around each POST. A stream that an agent listens on is no request with an end. */
 export function traced(tracer: RequestTracer | undefined, serve: Serve): Serve {
   if (tracer === undefined) return serve;
-  return (request, response) => {
-    if (request.method !== 'POST') return serve(request, response);
+  return (endpoint, request, response) => {
+    if (request.method !== 'POST') return serve(endpoint, request, response);
     const trace = tracer.begin(request.headers);
     response.once('close', () => trace.end(response.statusCode));
-    return trace.run(() => serve(request, response));
+    return trace.run(() => serve(endpoint, request, response));
   };
 }
 

@@ -1,10 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { adminRouter, type AdminPorts } from './admin.ts';
 import { answerBrokenHttp, type OnBroken } from './broken-http.ts';
-import { guard, type GuardOptions } from './guard.ts';
-import { mcpEndpoint, type McpEndpointPorts } from './mcp-endpoint.ts';
+import { guard, passesGuard, type GuardOptions } from './guard.ts';
+import { mcpEndpoint, type McpEndpoint, type McpEndpointPorts } from './mcp-endpoint.ts';
 
 /** What health says of the whole: ready or not, and each part's state in words. */
 export interface Readiness {
@@ -25,8 +25,24 @@ export interface ServerPorts {
   readonly failed: (error: unknown) => void;
 }
 
-/** Every route of the gateway. */
-export function createApp(ports: ServerPorts): Express {
+/** An endpoint's path as clients write it; other spellings of it (escapes, other case, a slash behind) are the router's. */
+const plainPath = /^\/mcp\/([\w-]+)$/;
+
+/**
+ * Every route of the gateway. A request to an endpoint on which the guard has nothing to say goes straight there: the router costs a call
+ * as much CPU as judging it.
+ */
+export function createApp(ports: ServerPorts): RequestListener {
+  const serve = mcpEndpoint(ports.mcp);
+  const app = router(ports, serve);
+  return (request, response) => {
+    const endpoint = plainPath.exec(request.url ?? '')?.[1];
+    if (endpoint === undefined || !passesGuard(ports.guard, request)) app(request as Request, response as Response);
+    else serve(endpoint, request, response).catch((thrown: unknown) => failed(ports, thrown, response));
+  };
+}
+
+function router(ports: ServerPorts, serve: McpEndpoint): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -57,27 +73,35 @@ export function createApp(ports: ServerPorts): Express {
       response.status(404).json({ error: { code: 'endpoint.unknown', message: 'ask below the path of an endpoint' } });
     else metadata(root, response);
   });
-  app.all('/mcp/:endpoint', mcpEndpoint(ports.mcp));
+  app.all('/mcp/:endpoint', (request, response) => serve(request.params.endpoint, request, response));
   if (ports.admin !== undefined) app.use('/admin/v1', adminRouter(ports.admin));
   app.use(
     (_request, response) => void response.status(404).json({ error: { code: 'not_found', message: 'there is nothing at this path' } }),
   );
-  app.use((thrown: unknown, request: Request, response: Response, next: NextFunction) => {
+  app.use((thrown: unknown, request: Request, response: Response, _next: NextFunction) => {
     if (thrown instanceof URIError) {
       const error = new GatewayError('request.invalid', 'the path is not percent-encoded UTF-8');
       ports.guard.onRefusal(error, request);
       response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
       return;
     }
-    ports.failed(thrown);
-    if (response.headersSent) {
-      next(thrown);
-      return;
-    }
-    const error: GatewayError = asGatewayError(thrown);
-    response.status(error.httpStatus).json({ error: { code: error.code, message: error.message } });
+    failed(ports, thrown, response);
   });
   return app;
+}
+
+/** What a route did not answer itself. An answer that has begun is cut off, so that nobody takes a part for the whole. */
+function failed(ports: ServerPorts, thrown: unknown, response: ServerResponse): void {
+  ports.failed(thrown);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const error: GatewayError = asGatewayError(thrown);
+  const text = JSON.stringify({ error: { code: error.code, message: error.message } });
+  response
+    .writeHead(error.httpStatus, { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text) })
+    .end(text);
 }
 
 /** Metrics alone, for a port of their own. */
@@ -101,7 +125,7 @@ export interface ListenOptions {
 }
 
 /** A server that closes slow headers and bodies and takes no lenient HTTP; resolves once it listens. */
-export function listen(app: Express, options: ListenOptions): Promise<Server> {
+export function listen(app: RequestListener, options: ListenOptions): Promise<Server> {
   const server = createServer(
     {
       headersTimeout: options.headerTimeoutMs,
@@ -114,7 +138,7 @@ export function listen(app: Express, options: ListenOptions): Promise<Server> {
       maxHeaderSize: 32_768,
       noDelay: true,
     },
-    app as Parameters<typeof createServer>[1],
+    app,
   );
   answerBrokenHttp(server, options.onBroken ?? (() => undefined));
   return new Promise((resolve, reject) => {

@@ -58,6 +58,19 @@ describe('requests', { concurrency: false }, () => {
     }
   });
 
+  test('an endpoint is served, and its refusals told, however its path is spelt', async () => {
+    for (const path of ['/mcp/main', '/mcp/main/', '/MCP/main', '/mcp/m%61in', '/mcp/main?a=1']) {
+      const answer = await rig.http(agent, { path, body: JSON.stringify(echoCall('spelt')) });
+      assert.deepEqual([answer.status, answer.json.result?.isError], [200, undefined], path);
+      await rig.refused(path, { status: 401, code: 'auth.required' }, (canary) =>
+        rig.http(agent, { path, body: JSON.stringify(echoCall(canary)), headers: { authorization: undefined } }),
+      );
+      await rig.refused(path, { status: 403, code: 'http.host' }, (canary) =>
+        rig.http(agent, { path, body: JSON.stringify(echoCall(canary)), headers: { host: 'evil.example' } }),
+      );
+    }
+  });
+
   test('a listed origin is told that it may read the answer, and its preflight passes without a token', async () => {
     const origin = 'https://console.example';
     const answer = await rig.http(agent, { body: JSON.stringify(echoCall('cors')), headers: { origin } });
