@@ -1,10 +1,13 @@
-import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Digest } from '../model/ids.ts';
 import type { Db } from '../model/ports.ts';
+import { hmacSha256 } from './hmac.ts';
 import { keyBytes, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
 
 const purpose = 'arguments-digest';
-const maxKept = 4_096;
+/** Calls that are decided at a time, and some. */
+const maxKept = 256;
+const digestChars = 'sha256:'.length + 64;
 
 interface KeyRow {
   readonly kek: string | null;
@@ -47,14 +50,14 @@ export async function openDigestKey(db: Db, tenant: string, ring: KeyRing | unde
  * nobody without the key can try out which arguments a digest belongs to.
  */
 export function keyedDigests(key: Uint8Array): (digest: Digest) => string {
-  const secret = createSecretKey(key);
+  const hmac = hmacSha256(key, digestChars);
   const kept = new Map<string, string>();
   return (digest) => {
     let keyed = kept.get(digest);
     if (keyed === undefined) {
       // A call asks twice, for its history and for its record, and agents repeat themselves.
       if (kept.size >= maxKept) kept.clear();
-      keyed = `hmac-sha256:${createHmac('sha256', secret).update(digest).digest('hex')}`;
+      keyed = `hmac-sha256:${hmac(digest)}`;
       kept.set(digest, keyed);
     }
     return keyed;
