@@ -3,6 +3,7 @@ import { digestText } from '../model/digest.ts';
 import type { Digest } from '../model/ids.ts';
 import type { Identity } from '../model/identity.ts';
 import type { ApprovalFact, Finding } from '../model/input.ts';
+import { isoTime } from '../model/iso-time.ts';
 import type { Json } from '../model/json.ts';
 import type { KeptInput } from '../model/kept-input.ts';
 import type { ActiveRelease } from '../model/ports.ts';
@@ -47,7 +48,7 @@ export interface InputParts {
 export function buildInput(plans: InputPlans, call: Call, parts: InputParts, keepBytes = 0): InputDocument {
   const plan = plans.of(call.snapshot.release?.reads(parts.entry));
   let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000`;
-  if (plan.wants('at')) json += `,"at":"${new Date(parts.atMs).toISOString()}"`;
+  if (plan.wants('at')) json += `,"at":"${isoTime(parts.atMs)}"`;
   if (plan.wants('request')) json += `,"request":${requestJson(plan, call)}`;
   if (plan.wants('identity')) json += `,"identity":${identityText(plan, call.identity, parts.atMs)}`;
   if (plan.wants('target')) json += `,"target":${targetJson(call.target)}`;

@@ -1,4 +1,5 @@
 import type { HistoryEntry } from '../model/input.ts';
+import { isoTime } from '../model/iso-time.ts';
 import { TextPart } from '../model/text-part.ts';
 
 /** A call as history keeps it; it changes from pending to its outcome, and its JSON is made once per change. */
@@ -18,7 +19,7 @@ export class TrackedCall {
     this.sessionId = sessionId;
     this.sameKey = `${entry.method} ${entry.server ?? ''} ${entry.tool} ${entry.arguments_digest}`;
     this.#labels = entry.labels;
-    this.#entry = { at: new Date(atMs).toISOString(), ...entry, effect: '', outcome: 'pending' };
+    this.#entry = { at: isoTime(atMs), ...entry, effect: '', outcome: 'pending' };
   }
 
   get labels(): readonly string[] {

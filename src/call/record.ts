@@ -2,6 +2,7 @@ import type { Decision } from '../model/decision.ts';
 import type { AuditDecision, AuditOutcome, AuditRecord, AuditSubject } from '../model/audit-record.ts';
 import type { Identity } from '../model/identity.ts';
 import type { Digest } from '../model/ids.ts';
+import { isoTime } from '../model/iso-time.ts';
 import type { InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
 import { maskedInput } from './masked-input.ts';
@@ -53,7 +54,7 @@ export function decidedRecord(call: Call, decision: Decision, atMs: number, appr
   return {
     v: 1,
     kind: 'decided',
-    at: new Date(atMs).toISOString(),
+    at: isoTime(atMs),
     ...common(call),
     decision: withCommit(auditDecision(decision), call),
     ...(approval === undefined ? {} : { approval }),
@@ -68,7 +69,7 @@ export function finishedRecord(call: Call, outcome: AuditOutcome, atMs: number, 
   return {
     v: 1,
     kind: 'finished',
-    at: new Date(atMs).toISOString(),
+    at: isoTime(atMs),
     tenant: call.identity.tenant,
     call: call.id,
     ...(judged === undefined ? {} : { decision: auditDecision(judged) }),
@@ -93,7 +94,7 @@ export function refusedRecord(options: {
   return {
     v: 1,
     kind: 'refused',
-    at: new Date(options.atMs).toISOString(),
+    at: isoTime(options.atMs),
     tenant: options.tenant,
     ip: options.ip,
     ...(options.call === undefined ? {} : { call: options.call }),

@@ -1,3 +1,4 @@
+import { isoTime } from '../model/iso-time.ts';
 import type { KeptInput } from '../model/kept-input.ts';
 import type { TextPart } from '../model/text-part.ts';
 import type { InputParts } from './build-input.ts';
@@ -30,7 +31,7 @@ export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, opt
     const text = JSON.stringify({ issuer, subject, client, kind, tenant, groups, scopes, claims, on_behalf_of: onBehalfOf });
     return `${text.slice(0, -1)},"auth":{"method":"${auth.method}","age_s":`;
   });
-  let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000,"at":"${new Date(parts.atMs).toISOString()}"`;
+  let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000,"at":"${isoTime(parts.atMs)}"`;
   json += `,"request":${requestJson(whole, call)},"identity":`;
   pieces.push(json, lasting);
   json = `${ageS}}},"target":${targetJson(call.target)}`;
