@@ -19,8 +19,13 @@ export interface Identity {
 
 /** The key under which history, approvals and limits of an identity are kept: tenant, issuer, subject and client. */
 export function identityKey(identity: Identity): string {
-  return JSON.stringify([identity.tenant, identity.issuer, identity.subject, identity.client]);
+  let key = keys.get(identity);
+  if (key === undefined) keys.set(identity, (key = JSON.stringify([identity.tenant, identity.issuer, identity.subject, identity.client])));
+  return key;
 }
+
+/** A call asks several times for the key of an identity that lives as long as its token. */
+const keys = new WeakMap<Identity, string>();
 
 /** The key of the person or service behind a call, whichever client it uses: tenant, issuer and subject. */
 export function principalKey(identity: Identity): string {
