@@ -56,11 +56,11 @@ const pauseAfterFailureMs = 200;
 /** Records that nobody waits for wait this long for one that somebody does: then both cost one flush of the disk. */
 const lingerMs = 25;
 /**
- * After a group that so many waited on, as many are likely to come at once again: the next group waits this long for them (PostgreSQL calls it
- * `commit_siblings` and `commit_delay`). One caller never waits for it.
+ * Where so many callers come again and again, the next group waits this long for all of them: one flush then serves them all (PostgreSQL calls
+ * it `commit_siblings` and `commit_delay`). Fewer callers never wait for each other.
  */
-const siblings = 3;
-const gatherMs = 1;
+const siblings = 4;
+const gatherMs = 3;
 const hashChars = 64;
 
 /**
@@ -77,10 +77,10 @@ export class AuditQueue {
   #pause: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #gathering: NodeJS.Timeout | undefined;
-  /** So many end the gathering. */
+  /** So many callers end the gathering. */
   #enough = 0;
-  /** Somebody waits for what waits here. */
-  #urgent = false;
+  /** So many callers wait for what waits here. */
+  #callers = 0;
   #lastOrdinal = 0;
   #failedGroups = 0;
   #lost = 0;
@@ -153,13 +153,13 @@ export class AuditQueue {
       again: false,
     });
     this.#watch();
-    this.#urgent ||= waiter !== undefined;
+    if (waiter !== undefined) this.#callers += 1;
     this.#next();
   }
 
   /** Sends soon what somebody waits for, and later what nobody does. */
   #next(): void {
-    if (this.#urgent || this.#flushers.length > 0 || this.#waiting.length >= maxGroup) this.#schedule();
+    if (this.#callers > 0 || this.#flushers.length > 0 || this.#waiting.length >= maxGroup) this.#schedule();
     else if (this.#waiting.length > 0) {
       this.#lingering ??= setTimeout(() => {
         this.#lingering = undefined;
@@ -170,7 +170,7 @@ export class AuditQueue {
 
   #schedule(): void {
     if (this.#gathering !== undefined) {
-      if (this.#waiting.length < this.#enough) return;
+      if (this.#callers < this.#enough && this.#waiting.length < maxGroup) return;
       clearTimeout(this.#gathering);
       this.#gathering = undefined;
     }
@@ -187,7 +187,7 @@ export class AuditQueue {
     if (this.#ended || this.#flying.length > 0 || this.#waiting.length === 0) return;
     const group = this.#waiting.length <= maxGroup ? this.#waiting : this.#waiting.slice(0, maxGroup);
     this.#waiting = group === this.#waiting ? [] : this.#waiting.slice(maxGroup);
-    this.#urgent = this.#waiting.length > 0;
+    this.#callers = callersOf(this.#waiting);
     this.#flying = group;
     const again = group.findIndex((entry) => !entry.again);
     void this.#options.send(group, again < 0 ? group.length : again).then((reply) => this.#settle(group, reply));
@@ -199,9 +199,9 @@ export class AuditQueue {
     else this.#succeed(group, reply.seqs, reply.hashes);
     this.#releaseFlushers();
     if (this.#pause !== undefined) return;
-    const asked = group.reduce((count, entry) => count + Number(entry.asked), 0);
-    if (asked >= siblings && this.#waiting.length < 2 * asked) this.#gather(2 * asked);
-    else if (this.#urgent) this.#send();
+    const callers = callersOf(group) + this.#callers;
+    if (callers >= siblings && this.#callers < callers) this.#gather(callers);
+    else if (this.#callers > 0) this.#send();
     else this.#next();
   }
 
@@ -270,13 +270,20 @@ export class AuditQueue {
     for (const entry of this.#flying) if (late(entry)) refuse(entry, words, this.#lastFault);
     // What was refused and not yet sent is not written: its call does not take place.
     for (const entry of this.#waiting) if (late(entry)) refuse(entry, words, this.#lastFault);
-    if (this.#waiting.some(late)) this.#waiting = this.#waiting.filter((entry) => !late(entry));
+    if (this.#waiting.some(late)) {
+      this.#waiting = this.#waiting.filter((entry) => !late(entry));
+      this.#callers = callersOf(this.#waiting);
+    }
     this.#releaseFlushers();
     while ((this.#flushers[0]?.atMs ?? Infinity) < sinceMs) this.#flushers.shift()?.reject(unavailable(words));
     if (this.#waiting.length > 0 || this.#flying.length > 0 || this.#flushers.length > 0) return;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
   }
+}
+
+function callersOf(entries: readonly Entry[]): number {
+  return entries.reduce((count, entry) => count + Number(entry.asked), 0);
 }
 
 function refuse(entry: Entry, words: string, fault?: string): void {

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Entrypoint } from '../model/decision.ts';
 import { blockDictionary } from './sealed-dictionary.ts';
@@ -43,7 +44,7 @@ const referenceBegin = '\x01';
 const referenceEnd = '\x02';
 
 /** Seals a block: text of lines, deflated against a dictionary of what every input has, then AES-256-GCM bound to its place. */
-export function sealBlock(key: Uint8Array, place: BlockPlace, block: Block): Uint8Array {
+export function sealBlock(key: Uint8Array | KeyObject, place: BlockPlace, block: Block): Uint8Array {
   const lines = [`${block.parts.length}`, ...block.parts];
   let seq = place.firstSeq;
   for (const item of block.items) {

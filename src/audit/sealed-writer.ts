@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type KeyObject } from 'node:crypto';
 import type { Entrypoint } from '../model/decision.ts';
 import type { Db } from '../model/ports.ts';
 import { commitInput } from './input-commitment.ts';
 import { referTo, sealBlock, type PartPlace, type SealedItem } from './sealed-block.ts';
-import { keyBytes, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
+import { keyBytes, preparedKey, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
 
 /** An input as the calling thread hands it over: the pieces of its text, each text part named by its number. */
 export interface HandedInput {
@@ -48,7 +48,7 @@ export class SealedWriter {
   readonly #ring: KeyRing;
   readonly #log: string;
   readonly #parts = new Map<number, KnownPart>();
-  readonly #keys = new Map<string, { readonly key: Uint8Array; readonly day: string }>();
+  readonly #keys = new Map<string, { readonly key: KeyObject; readonly day: string }>();
   #stored: KnownPart[] = [];
   #newKeys: string[] = [];
 
@@ -139,7 +139,7 @@ export class SealedWriter {
   }
 
   /** The key of a day, made at its first use; `undefined` where it was destroyed. */
-  async #keyOf(tx: Db, tenant: string, day: string, firstSeq: number): Promise<Uint8Array | undefined> {
+  async #keyOf(tx: Db, tenant: string, day: string, firstSeq: number): Promise<KeyObject | undefined> {
     const name = JSON.stringify([tenant, day]);
     const known = this.#keys.get(name);
     // Only a day that is over can be erased: today's key need not be asked for again.
@@ -163,7 +163,7 @@ export class SealedWriter {
       return undefined;
     }
     if (known !== undefined) return known.key;
-    const key = unwrapKey(this.#ring, row.kek, row.wrapped_key, bound);
+    const key = preparedKey(unwrapKey(this.#ring, row.kek, row.wrapped_key, bound));
     for (const [other, { day: otherDay }] of this.#keys) if (otherDay < day) this.#keys.delete(other);
     this.#keys.set(name, { key, day });
     this.#newKeys.push(name);

@@ -60,14 +60,14 @@ function createWriter(data: AuditWorkerData): Writer {
   const sealer = data.keys === undefined ? undefined : new SealedWriter(data.keys, data.log);
   let opened: Db | undefined;
 
-  const db = async (): Promise<Db> => {
+  const open = async (): Promise<Db> => {
     const store = (await import(data.storeModule)) as StoreModule;
-    return (opened ??= await store.openDb(data.storeOptions));
+    return (opened = await store.openDb(data.storeOptions));
   };
 
   const write = async (records: readonly GroupRecord[]): Promise<readonly Head[]> => {
     try {
-      const written = await writeGroup(await db(), data.log, records, heads, sealer);
+      const written = await writeGroup(opened ?? (await open()), data.log, records, heads, sealer);
       for (const [tenant, head] of written.heads) heads.set(tenant, head);
       return written.places;
     } catch (error) {
@@ -83,7 +83,7 @@ function createWriter(data: AuditWorkerData): Writer {
   return {
     open: async () => {
       try {
-        await catchUpTrees(await db(), data.log);
+        await catchUpTrees(opened ?? (await open()), data.log);
         return { seqs: [], hashes: '' };
       } catch (error) {
         return { failed: faultText(error) };

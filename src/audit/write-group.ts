@@ -9,8 +9,6 @@ import { treesOf } from './tree-writer.ts';
 const names = ['tenant', 'log', 'seq', 'hash', ...columnNames, 'record'];
 const insertSql = `INSERT INTO audit_record (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`;
 const updateHeadSql = 'UPDATE audit_head SET seq = $1, hash = $2, tree_size = $3, tree_nodes = $4 WHERE tenant = $5 AND log = $6';
-const rowsPerInsert = 16;
-const insertManySql = manyRows(rowsPerInsert);
 
 /** One record of a group: its JSON text, and whether it may already be in the log because an earlier group's fate is unknown. */
 export interface GroupRecord {
@@ -76,7 +74,7 @@ export function writeGroup(
       else texts.push(text);
       if (input !== undefined) inputs.push({ tenant, day: dayOf(record.at), seq, call: record.call ?? '', input });
     }
-    await insert(tx, rows);
+    await tx.insert(insertSql, rows);
     await sealer?.write(tx, inputs);
     await terms.write(tx);
     for (const [tenant, { seq, hash }] of heads) {
@@ -119,18 +117,4 @@ async function lockHead(tx: Db, tenant: string, log: string): Promise<Head> {
 async function findAgain(tx: Db, tenant: string, log: string, text: string, afterSeq: number): Promise<Head | undefined> {
   const sql = 'SELECT seq, hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record = $4 LIMIT 1';
   return (await tx.query<Head>(sql, [tenant, log, afterSeq, text]))[0];
-}
-
-async function insert(tx: Db, rows: readonly SqlValue[][]): Promise<void> {
-  // PostgreSQL pays for each round trip, SQLite (in this thread) for each bound value: measured, one row a statement is SQLite's best.
-  let next = 0;
-  if (tx.engine === 'postgres')
-    for (; rows.length - next >= rowsPerInsert; next += rowsPerInsert)
-      await tx.query(insertManySql, rows.slice(next, next + rowsPerInsert).flat());
-  for (const row of rows.slice(next)) await tx.query(insertSql, row);
-}
-
-function manyRows(count: number): string {
-  const row = (at: number): string => `(${names.map((_, index) => `$${at * names.length + index + 1}`).join(', ')})`;
-  return `INSERT INTO audit_record (${names.join(', ')}) VALUES ${Array.from({ length: count }, (_, at) => row(at)).join(', ')}`;
 }

@@ -52,6 +52,10 @@ export function postgresDb(url: string, maxConnections: number): Db {
       checkValues(params);
       return withClient(async (client, untilMs) => (await ask(client, sql, params, untilMs)) as Row[]);
     },
+    insert: async (sql, rows) => {
+      rows.forEach(checkValues);
+      await withClient((client, untilMs) => insertRows((text, values) => ask(client, text, values, untilMs), sql, rows));
+    },
     tx: (work) =>
       withClient(async (client, beginUntilMs) => {
         // Each statement has the time of a statement; `inTransaction` bounds their sum.
@@ -59,7 +63,7 @@ export function postgresDb(url: string, maxConnections: number): Db {
           ask(client, sql, params, untilMs);
         await run('BEGIN', [], beginUntilMs);
         try {
-          const result = await inTransaction('postgres', (sql, params) => run(sql, params), work);
+          const result = await inTransaction('postgres', { run, each: (sql, rows) => insertRows(run, sql, rows) }, work);
           await run('COMMIT', []);
           return result;
         } catch (error) {
@@ -73,6 +77,26 @@ export function postgresDb(url: string, maxConnections: number): Db {
       await pool.end();
     },
   };
+}
+
+const rowsPerStatement = 16;
+
+/** Several rows a statement, since each round trip costs: the list of `VALUES` at the end is repeated with numbers that go on. */
+async function insertRows(
+  run: (sql: string, params: readonly SqlValue[]) => Promise<unknown>,
+  sql: string,
+  rows: readonly (readonly SqlValue[])[],
+): Promise<void> {
+  const [, head, list = ''] = /^(.* VALUES )(\([^()]*\))$/s.exec(sql) ?? [];
+  const many = (count: number): string =>
+    Array.from({ length: count }, (_, at) =>
+      list.replace(/\$(\d+)/g, (_place, n: string) => `$${at * (rows[0]?.length ?? 0) + Number(n)}`),
+    ).join(', ');
+  let next = 0;
+  if (head !== undefined)
+    for (; rows.length - next >= rowsPerStatement; next += rowsPerStatement)
+      await run(head + many(rowsPerStatement), rows.slice(next, next + rowsPerStatement).flat());
+  for (const row of rows.slice(next)) await run(sql, row);
 }
 
 async function ask(client: PoolClient, sql: string, params: readonly SqlValue[], untilMs: number): Promise<Record<string, unknown>[]> {

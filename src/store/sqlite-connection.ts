@@ -41,13 +41,29 @@ export class SqliteConnection {
 
   /** Rows as plain objects; integers as numbers where exact. @throws SqliteFault-shaped Error, see {@link sqliteFault} */
   run(sql: string, params: readonly SqlValue[], mode: StatementMode): SqlRow[] {
+    return this.#on(mode, (database) => {
+      const { statement, inOrder } = this.#prepare(database, sql);
+      const rows = inOrder ? statement.all(...params.map(bound)) : statement.all(named(params));
+      return rows.map(plain);
+    });
+  }
+
+  /** The same statement for each row of values. @throws as {@link SqliteConnection.run} */
+  each(sql: string, rows: readonly (readonly SqlValue[])[], mode: StatementMode): void {
+    this.#on(mode, (database) => {
+      const { statement, inOrder } = this.#prepare(database, sql);
+      for (const row of rows)
+        if (inOrder) statement.run(...row.map(bound));
+        else statement.run(named(row));
+    });
+  }
+
+  #on<T>(mode: StatementMode, work: (database: DatabaseSync) => T): T {
     try {
       const database = (this.#database ??= open(this.#path));
       if (mode === 'within' && !database.isTransaction) throw new LostTransaction('the transaction was lost with its connection');
       if (mode === 'alone' && database.isTransaction) database.exec('ROLLBACK');
-      const { statement, inOrder } = this.#prepare(database, sql);
-      const rows = inOrder ? statement.all(...params.map(bound)) : statement.all(named(params));
-      return rows.map(plain);
+      return work(database);
     } catch (error) {
       if (reopenAfter.has(resultCode(error))) this.close();
       throw error;

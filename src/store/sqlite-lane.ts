@@ -9,21 +9,25 @@ import { storeDeadlineMs, unavailable } from './store-fault.ts';
 export interface SqliteLane {
   /** @throws GatewayError `store.unavailable`; Error for a fault of the statement itself */
   run(sql: string, params: readonly SqlValue[], mode: StatementMode, deadlineMs?: number): Promise<SqlRow[]>;
+  /** The same statement for each row of values; alone, each row is a transaction of its own. */
+  each(sql: string, rows: readonly (readonly SqlValue[])[], mode: StatementMode): Promise<void>;
   close(): Promise<void>;
 }
 
 /** The connection in the calling thread: for a thread that has nothing else to do than to wait for the disk. */
 export function callingThreadLane(path: string): SqliteLane {
   const connection = new SqliteConnection(path);
+  const now = <T>(work: () => T): Promise<T> =>
+    new Promise((resolve, reject) => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(raised(sqliteFault(error)));
+      }
+    });
   return {
-    run: (sql, params, mode) =>
-      new Promise((resolve, reject) => {
-        try {
-          resolve(connection.run(sql, params, mode));
-        } catch (error) {
-          reject(raised(sqliteFault(error)));
-        }
-      }),
+    run: (sql, params, mode) => now(() => connection.run(sql, params, mode)),
+    each: (sql, rows, mode) => now(() => connection.each(sql, rows, mode)),
     close: () => {
       connection.close();
       return Promise.resolve();
@@ -50,6 +54,10 @@ export class OwnThreadLane implements SqliteLane {
 
   run(sql: string, params: readonly SqlValue[], mode: StatementMode, deadlineMs = storeDeadlineMs): Promise<SqlRow[]> {
     return this.#ask({ id: ++this.#lastId, sql, params, mode }, deadlineMs);
+  }
+
+  async each(sql: string, rows: readonly (readonly SqlValue[])[], mode: StatementMode): Promise<void> {
+    await this.#ask({ id: ++this.#lastId, sql, params: [], rows, mode }, storeDeadlineMs);
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,8 @@ export interface SqliteRequest {
   readonly id: number;
   readonly sql: string;
   readonly params: readonly SqlValue[];
+  /** The statement is run for each of them. */
+  readonly rows?: readonly (readonly SqlValue[])[];
   readonly mode: StatementMode | 'close';
 }
 
@@ -20,8 +22,9 @@ if (parentPort !== null) {
 
 function answer(connection: SqliteConnection, request: SqliteRequest): SqliteReply {
   try {
-    if (request.mode !== 'close') return { id: request.id, rows: connection.run(request.sql, request.params, request.mode) };
-    connection.close();
+    if (request.mode === 'close') connection.close();
+    else if (request.rows === undefined) return { id: request.id, rows: connection.run(request.sql, request.params, request.mode) };
+    else connection.each(request.sql, request.rows, request.mode);
     return { id: request.id, rows: [] };
   } catch (error) {
     return { id: request.id, fault: sqliteFault(error) };

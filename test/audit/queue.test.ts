@@ -35,6 +35,21 @@ test('what several callers append after a group that they waited for goes togeth
   assert.ok(groups.length <= 20, `80 records of 8 callers took ${groups.length} groups`);
 });
 
+test('two halves of the callers that took turns become one group', async () => {
+  const { queue, groups } = queueOf();
+  const caller = async (_: unknown, index: number): Promise<void> => {
+    // The second half comes while the first one's group is on its way.
+    if (index >= 4) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let turn = 0; turn < 10; turn++) {
+      await queue.append('{}');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, caller));
+  await queue.close();
+  assert.ok(groups.filter((size) => size === 8).length >= 5, `the groups were of ${groups.join(', ')}`);
+});
+
 test('one caller never waits for others', async () => {
   const { queue, groups } = queueOf();
   const startedMs = performance.now();
