@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { openSigner } from '../audit/checkpoint-key.ts';
-import type { CheckpointTarget } from '../audit/checkpoint-push.ts';
+import type { CheckpointTarget } from '../audit/checkpoint-sender.ts';
 import { Checkpointer, type CheckpointEvent } from '../audit/checkpointer.ts';
 import { parseVerifier, type NoteSigner, type NoteVerifier } from '../audit/note.ts';
 import type { CheckpointTargetConfig, Config } from '../config/schema-types.ts';
 import { revealed } from '../config/secret.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
+import { pushCheckpoint, type CheckpointPlace } from '../sinks/checkpoint-push.ts';
+import { network } from './network.ts';
 import type { Observation } from './observe.ts';
+import { s3Place } from './sinks.ts';
 
 /** The signer of a configuration's checkpoints; `undefined` where none are made. @throws GatewayError `config.invalid` */
 export async function checkpointSigner(config: Config): Promise<NoteSigner | undefined> {
@@ -59,22 +62,16 @@ function keyFile({ store }: Config): string | undefined {
   return store.sqlite === undefined ? undefined : `${store.sqlite.path}.checkpoint-key.pem`;
 }
 
-function targetOf({ name, http, s3 }: CheckpointTargetConfig): CheckpointTarget {
+function targetOf(target: CheckpointTargetConfig): CheckpointTarget {
+  const place = placeOf(target);
+  return { name: target.name, push: (checkpoint) => pushCheckpoint(place, network, checkpoint) };
+}
+
+function placeOf({ name, http, s3 }: CheckpointTargetConfig): CheckpointPlace {
   if (http !== undefined) {
     const headers = Object.fromEntries(Object.entries(http.headers).map(([header, value]) => [header, revealed(value)]));
-    return { name, kind: 'http', url: http.url, method: http.method, headers };
+    return { kind: 'http', url: http.url, method: http.method, headers, allowPrivateNetwork: http.allow_private_network };
   }
   if (s3 === undefined) throw new GatewayError('config.invalid', `the target \`${name}\` is neither \`http\` nor \`s3\``);
-  const { endpoint, bucket, region, prefix } = s3;
-  return {
-    name,
-    kind: 's3',
-    endpoint,
-    bucket,
-    region,
-    prefix,
-    accessKeyId: s3.access_key_id.reveal(),
-    secretAccessKey: s3.secret_access_key.reveal(),
-    sessionToken: s3.session_token?.reveal(),
-  };
+  return { kind: 's3', ...s3Place(s3), allowPrivateNetwork: s3.allow_private_network };
 }

@@ -10,7 +10,7 @@ import { storedRecord } from '../audit/read.ts';
 import type { KeyRing } from '../audit/sealed-keys.ts';
 import { SealedReader } from '../audit/sealed-reader.ts';
 import { openDb, type StoreOptions } from '../store/open.ts';
-import { guardedLookup, isPrivateAddress } from '../upstream/private-network.ts';
+import { network } from './network.ts';
 
 /** What the thread of the sinks is given. */
 export interface SinkWorkerData {
@@ -49,7 +49,7 @@ async function run(data: SinkWorkerData, say: (message: SinkMessage) => void): P
   const log = sinkLog(db, tenant, name);
   const pumps: Pump[] = [];
   for (const options of data.sinks) {
-    const sink = await openSink(options, { version, host: hostname() }, { isPrivate: isPrivateAddress, guardedLookup });
+    const sink = await openSink(options, { version, host: hostname() }, network);
     const cursor = new SinkCursor(db, { tenant, log: name, name: options.name, holder, leaseMs });
     const pump = new Pump({
       log: options.target.kind === 'opa' && options.target.includeInput ? withInputs(db, data, log) : log,

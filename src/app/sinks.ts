@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type { Config, SinkConfig } from '../config/schema-types.ts';
+import type { CheckpointS3Config, Config, S3SinkConfig, SinkConfig } from '../config/schema-types.ts';
 import { revealed, type Secret } from '../config/secret.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import type { SinkState } from '../sinks/pump.ts';
+import type { S3Place } from '../sinks/s3-objects.ts';
 import type { SinkOptions, SinkTarget } from '../sinks/sink.ts';
 import { version } from '../version.ts';
 import { storeOptions } from './admin.ts';
@@ -97,25 +98,30 @@ function targetOf({ webhook, opa, otlp, syslog, s3 }: SinkConfig): SinkTarget {
       labels: { ...opa.labels },
       includeInput: opa.include_input,
       uploadSizeLimitBytes: opa.upload_size_limit_bytes,
+      allowPrivateNetwork: opa.allow_private_network,
     };
-  if (otlp !== undefined) return { kind: 'otlp', url: otlp.url, headers: plainHeaders(otlp.headers) };
+  if (otlp !== undefined)
+    return { kind: 'otlp', url: otlp.url, headers: plainHeaders(otlp.headers), allowPrivateNetwork: otlp.allow_private_network };
   if (syslog !== undefined) {
     const { host, port, tls, ca, format } = syslog;
     return { kind: 'syslog', host, port, tls, ca: ca?.reveal(), format };
   }
-  if (s3 !== undefined)
-    return {
-      kind: 's3',
-      endpoint: s3.endpoint,
-      bucket: s3.bucket,
-      region: s3.region,
-      prefix: s3.prefix,
-      accessKeyId: s3.access_key_id.reveal(),
-      secretAccessKey: s3.secret_access_key.reveal(),
-      sessionToken: s3.session_token?.reveal(),
-      format: s3.format,
-    };
+  if (s3 !== undefined) return { kind: 's3', ...s3Place(s3), format: s3.format, allowPrivateNetwork: s3.allow_private_network };
   throw new TypeError('a sink has one target: the configuration was checked for it');
+}
+
+/** An object store of the configuration. */
+export function s3Place(s3: S3SinkConfig | CheckpointS3Config): S3Place {
+  const { endpoint, bucket, region, prefix } = s3;
+  return {
+    endpoint,
+    bucket,
+    region,
+    prefix,
+    accessKeyId: s3.access_key_id.reveal(),
+    secretAccessKey: s3.secret_access_key.reveal(),
+    sessionToken: s3.session_token?.reveal(),
+  };
 }
 
 function plainHeaders(headers: Readonly<Record<string, string | Secret>>): Record<string, string> {

@@ -1,7 +1,13 @@
 import type { Db } from '../model/ports.ts';
 import type { StoredCheckpoint } from './checkpoint-book.ts';
-import { pushCheckpoint, type CheckpointTarget } from './checkpoint-push.ts';
 import type { CheckpointEvent } from './checkpointer.ts';
+
+/** Where checkpoints go off this host. */
+export interface CheckpointTarget {
+  readonly name: string;
+  /** Resolves when it arrived. @throws Error in words when it did not */
+  readonly push: (checkpoint: StoredCheckpoint) => Promise<void>;
+}
 
 export interface CheckpointSenderOptions {
   readonly db: Db;
@@ -75,7 +81,7 @@ export class CheckpointSender {
       try {
         this.#sent ??= await this.#known();
         if (checkpoint.size > this.#sent) {
-          await pushCheckpoint(this.#options.target, checkpoint);
+          await this.#options.target.push(checkpoint);
           await this.#remember(checkpoint.size);
         }
       } catch (error) {

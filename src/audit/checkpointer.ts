@@ -1,8 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import type { Db } from '../model/ports.ts';
 import { openCheckpointBook, type CheckpointBook, type StoredCheckpoint } from './checkpoint-book.ts';
-import type { CheckpointTarget } from './checkpoint-push.ts';
-import { CheckpointSender } from './checkpoint-sender.ts';
+import { CheckpointSender, type CheckpointTarget } from './checkpoint-sender.ts';
 import type { NoteSigner } from './note.ts';
 
 export interface CheckpointerOptions {

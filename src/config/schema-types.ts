@@ -589,6 +589,10 @@ export interface OpaSinkConfig {
    * The largest body of one request, compressed, as OPA's `upload_size_limit_bytes`. A decision that is larger alone goes without its input.
    */
   upload_size_limit_bytes: number;
+  /**
+   * `false` refuses, at connect time, addresses that are private, loopback or link-local.
+   */
+  allow_private_network: boolean;
 }
 export interface OtlpSinkConfig {
   /**
@@ -601,6 +605,10 @@ export interface OtlpSinkConfig {
   headers: {
     [k: string]: string | Secret;
   };
+  /**
+   * `false` refuses, at connect time, addresses that are private, loopback or link-local.
+   */
+  allow_private_network: boolean;
 }
 export interface SyslogSinkConfig {
   /**
@@ -657,6 +665,10 @@ export interface S3SinkConfig {
    * How a record is written: one line each, as the log has it, as an OCSF event, or as CEF.
    */
   format: 'castellan' | 'ocsf' | 'cef';
+  /**
+   * `false` refuses, at connect time, addresses that are private, loopback or link-local.
+   */
+  allow_private_network: boolean;
 }
 export interface AuditCheckpointsConfig {
   /**
@@ -715,6 +727,10 @@ export interface CheckpointHttpConfig {
   headers: {
     [k: string]: string | Secret;
   };
+  /**
+   * `false` refuses, at connect time, addresses that are private, loopback or link-local.
+   */
+  allow_private_network: boolean;
 }
 export interface CheckpointS3Config {
   /**
@@ -745,6 +761,10 @@ export interface CheckpointS3Config {
    * The token of temporary credentials.
    */
   session_token?: Secret;
+  /**
+   * `false` refuses, at connect time, addresses that are private, loopback or link-local.
+   */
+  allow_private_network: boolean;
 }
 export interface AuditInputsConfig {
   /**

@@ -1,5 +1,5 @@
 import { decisionEvent } from './decision-event.ts';
-import { HttpPost } from './http-post.ts';
+import type { HttpPost } from './http-post.ts';
 import { opaChunks } from './opa-chunks.ts';
 import type { Sink, SinkProduct, SinkTarget } from './sink.ts';
 
@@ -8,8 +8,7 @@ import type { Sink, SinkProduct, SinkTarget } from './sink.ts';
  * decision are passed over.
  * @see https://www.openpolicyagent.org/docs/management-decision-logs
  */
-export function opaLogSink(target: Extract<SinkTarget, { kind: 'opa' }>, product: SinkProduct): Sink {
-  const http = new HttpPost(undefined, product.timeoutMs);
+export function opaLogSink(target: Extract<SinkTarget, { kind: 'opa' }>, product: SinkProduct, http: HttpPost): Sink {
   const url = `${target.url.replace(/\/+$/, '')}/logs${target.partition === undefined ? '' : `/${encodeURIComponent(target.partition)}`}`;
   const labels = { ...target.labels, id: product.host, version: product.version };
   return {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { AuditRecord } from '../model/audit-record.ts';
-import { HttpPost } from './http-post.ts';
+import type { HttpPost } from './http-post.ts';
 import { SinkFault, type Sink, type SinkProduct, type SinkRecord, type SinkTarget } from './sink.ts';
 
 const compress = promisify(gzip);
@@ -14,8 +14,7 @@ const severities = { info: 9, warn: 13 } as const;
  * by way of the SDK: its exporter drops a batch that it could not deliver, and this sink must know.
  * @see https://opentelemetry.io/docs/specs/otlp/#otlphttp
  */
-export function otlpLogsSink(target: Extract<SinkTarget, { kind: 'otlp' }>, product: SinkProduct): Sink {
-  const http = new HttpPost(undefined, product.timeoutMs);
+export function otlpLogsSink(target: Extract<SinkTarget, { kind: 'otlp' }>, product: SinkProduct, http: HttpPost): Sink {
   const url = `${target.url.replace(/\/+$/, '')}/v1/logs`;
   return {
     send: async (batch) => {

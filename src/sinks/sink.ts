@@ -2,6 +2,7 @@ import type { LookupFunction } from 'node:net';
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { Digest } from '../model/ids.ts';
 import type { RecordedInput } from '../model/recorded.ts';
+import type { S3Place } from './s3-objects.ts';
 
 /** A record as a sink gets it. */
 export interface SinkRecord {
@@ -43,15 +44,26 @@ export interface SinkNetwork {
   readonly guardedLookup: LookupFunction;
 }
 
-/** One sink, as configured; secrets are plain text here. */
+/** One sink, as configured; secrets are plain text here. Over HTTP, without leave for a private network, an address that is private is refused. */
 export type SinkTarget =
+  | {
+      readonly kind: 'syslog';
+      readonly host: string;
+      readonly port: number;
+      readonly tls: boolean;
+      /** PEM of the authority that signed the receiver's certificate. Default: the system's authorities. */
+      readonly ca: string | undefined;
+      readonly format: RecordFormat;
+    }
+  | ({ readonly allowPrivateNetwork: boolean } & HttpTarget);
+
+type HttpTarget =
   | {
       readonly kind: 'webhook';
       readonly url: string;
       /** `whsec_` and base64; the first is the newest. Each signs, so that a receiver may know either. */
       readonly secrets: readonly string[];
       readonly format: RecordFormat;
-      readonly allowPrivateNetwork: boolean;
     }
   | {
       readonly kind: 'opa';
@@ -64,26 +76,7 @@ export type SinkTarget =
       readonly uploadSizeLimitBytes: number;
     }
   | { readonly kind: 'otlp'; readonly url: string; readonly headers: Readonly<Record<string, string>> }
-  | {
-      readonly kind: 'syslog';
-      readonly host: string;
-      readonly port: number;
-      readonly tls: boolean;
-      /** PEM of the authority that signed the receiver's certificate. Default: the system's authorities. */
-      readonly ca: string | undefined;
-      readonly format: RecordFormat;
-    }
-  | {
-      readonly kind: 's3';
-      readonly endpoint: string;
-      readonly bucket: string;
-      readonly region: string;
-      readonly prefix: string;
-      readonly accessKeyId: string;
-      readonly secretAccessKey: string;
-      readonly sessionToken: string | undefined;
-      readonly format: RecordFormat;
-    };
+  | ({ readonly kind: 's3'; readonly format: RecordFormat } & S3Place);
 
 /** A sink and how it is fed. */
 export interface SinkOptions {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { formatted } from './format.ts';
-import { HttpPost } from './http-post.ts';
-import { SinkFault, type Sink, type SinkNetwork, type SinkProduct, type SinkTarget } from './sink.ts';
+import type { HttpPost } from './http-post.ts';
+import { SinkFault, type Sink, type SinkProduct, type SinkTarget } from './sink.ts';
 
 type WebhookTarget = Extract<SinkTarget, { kind: 'webhook' }>;
 
@@ -9,8 +9,7 @@ type WebhookTarget = Extract<SinkTarget, { kind: 'webhook' }>;
  * Posts batches as Standard Webhooks: the id is the same whenever the same records are sent again, so that a receiver can pass over what it has.
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
-export function webhookSink(name: string, target: WebhookTarget, product: SinkProduct, network: SinkNetwork): Sink {
-  const http = new HttpPost(target.allowPrivateNetwork ? undefined : network, product.timeoutMs);
+export function webhookSink(name: string, target: WebhookTarget, product: SinkProduct, http: HttpPost): Sink {
   const keys = target.secrets.map(webhookKey);
   return {
     send: async (batch) => {

@@ -47,7 +47,7 @@ for (const engine of engines) {
         new Map(),
       );
     const start = (holder: string, sink: Sink, changes: Partial<SinkOptions> = {}, leaseMs = 60_000): Pump => {
-      const target = { kind: 'otlp', url: 'http://127.0.0.1:1', headers: {} } as const;
+      const target = { kind: 'otlp', url: 'http://127.0.0.1:1', headers: {}, allowPrivateNetwork: true } as const;
       const options: SinkOptions = {
         ...{ name: 'siem', target, from: 'start', batchRecords: 10, gatherMs: 0 },
         kinds: ['decided', 'finished', 'refused', 'admin', 'system'],

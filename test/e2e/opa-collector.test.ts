@@ -37,7 +37,8 @@ describe("a receiver of OPA's decision log, made of OPA's own event type", { ski
   const sinkTo = (port: number, more: { authorization?: string; uploadSizeLimitBytes?: number } = {}) => {
     const headers = { authorization: more.authorization ?? authorization };
     const uploadSizeLimitBytes = more.uploadSizeLimitBytes ?? limitBytes;
-    const target = { kind: 'opa', url: `http://127.0.0.1:${port}`, partition: undefined, headers, labels, includeInput: true } as const;
+    const where = { kind: 'opa', url: `http://127.0.0.1:${port}`, allowPrivateNetwork: true, partition: undefined } as const;
+    const target = { ...where, headers, labels, includeInput: true } as const;
     const kinds = ['decided', 'finished'] as const;
     return openSink(
       { name: 'opa', target: { ...target, uploadSizeLimitBytes }, kinds, from: 'start', batchRecords: 100, gatherMs: 0 },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
+import { pushCheckpoint } from '../../src/sinks/checkpoint-push.ts';
 import { openSink } from '../../src/sinks/open.ts';
 import type { SinkFault, SinkOptions, SinkTarget } from '../../src/sinks/sink.ts';
 import { decided, finished } from '../audit/records.ts';
@@ -23,6 +24,25 @@ function options(target: SinkTarget): SinkOptions {
     batchRecords: 100,
     gatherMs: 0,
   };
+}
+
+const s3 = { bucket: 'bucket', region: 'eu', prefix: 'a/b', accessKeyId: 'id', secretAccessKey: 'key', sessionToken: undefined };
+const signed = { size: 7, root: 'ab'.repeat(32), note: 'a note' };
+
+function httpTargets(url: string) {
+  return [
+    { kind: 'webhook', url, secrets, format: 'castellan' },
+    { kind: 'opa', url, partition: undefined, headers: {}, labels: {}, includeInput: false, uploadSizeLimitBytes: 32_768 },
+    { kind: 'otlp', url, headers: {} },
+    { kind: 's3', endpoint: url, ...s3, format: 'castellan' },
+  ] as const;
+}
+
+function checkpointPlaces(url: string) {
+  return [
+    { kind: 'http', url: `${url}/note/{size}`, method: 'POST', headers: {} },
+    { kind: 's3', endpoint: url, ...s3 },
+  ] as const;
 }
 
 describe('what a sink sends', () => {
@@ -53,26 +73,32 @@ describe('what a sink sends', () => {
     assert.equal((await sent(target)).headers['webhook-id'], headers['webhook-id'], 'the same records have the same id');
   });
 
-  it('never goes to a private address unless that is meant', async () => {
+  it('never goes to a private address where that is not allowed, whichever kind it is', async () => {
     const before = receiver.taken.length;
     for (const host of ['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]', '2130706433']) {
-      const target = {
-        kind: 'webhook',
-        url: `http://${host}:${receiver.port}/`,
-        secrets,
-        format: 'ocsf',
-        allowPrivateNetwork: false,
-      } as const;
-      const sink = await openSink(options(target), product, network);
-      await assert.rejects(sink.send(batch), { name: 'SinkFault' }, host);
-      await sink.close();
+      const address = `http://${host}:${receiver.port}`;
+      for (const target of httpTargets(address)) {
+        const sink = await openSink(options({ ...target, allowPrivateNetwork: false }), product, network);
+        await assert.rejects(sink.send(batch), { name: 'SinkFault', message: /private address/ }, `${target.kind} ${host}`);
+        await sink.close();
+      }
+      for (const place of checkpointPlaces(address))
+        await assert.rejects(pushCheckpoint({ ...place, allowPrivateNetwork: false }, network, signed), { name: 'SinkFault' }, host);
     }
     assert.equal(receiver.taken.length, before);
+    const address = `http://127.0.0.1:${receiver.port}`;
+    for (const target of httpTargets(address)) await sent({ ...target, allowPrivateNetwork: true });
+    for (const place of checkpointPlaces(address)) await pushCheckpoint({ ...place, allowPrivateNetwork: true }, network, signed);
+    const paths = receiver.taken.slice(before).map(({ path }) => path);
+    const [, , , , note] = paths;
+    assert.equal(note, '/note/7');
+    assert.deepEqual(paths.slice(-2), [`/bucket/a/b/checkpoints/0000000000000007-${'ab'.repeat(8)}`, '/bucket/a/b/checkpoint']);
   });
 
   it('is a gzip array of events that OPA could have sent', async () => {
     const target = {
       kind: 'opa',
+      allowPrivateNetwork: true,
       url,
       partition: 'team a',
       headers: { authorization: 'Bearer x' },
@@ -90,7 +116,7 @@ describe('what a sink sends', () => {
   });
 
   it('is an OTLP request, and a receiver that took only a part of it has not taken it', async () => {
-    const target = { kind: 'otlp', url, headers: {} } as const;
+    const target = { kind: 'otlp', url, headers: {}, allowPrivateNetwork: true } as const;
     const { path, text } = await sent(target);
     assert.equal(path, '/v1/logs');
     const request = JSON.parse(text) as { resourceLogs: { scopeLogs: { logRecords: { body: { stringValue: string } }[] }[] }[] };
@@ -105,7 +131,7 @@ describe('what a sink sends', () => {
   });
 
   it('tells a fault with the time to wait and whether it was too much', async () => {
-    const target = { kind: 'otlp', url, headers: {} } as const;
+    const target = { kind: 'otlp', url, headers: {}, allowPrivateNetwork: true } as const;
     receiver.answer = () => ({ status: 429, headers: { 'retry-after': '7' } });
     await assert.rejects(sent(target), (error: SinkFault) => error.retryAfterMs === 7_000 && !error.tooLarge);
     receiver.answer = () => ({ status: 413 });
