@@ -9,6 +9,7 @@ import type { JsonObject } from '../model/json.ts';
 import { Permit, type Outgoing } from '../model/permit.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
+import { questionBinding, type Question } from './question.ts';
 
 /** Mints the permit of a recorded decision; a decision that refuses or holds gives none. */
 export function permitFor(upstream: string, message: Outgoing, decision: Decision, callId: CallId): Permit {
@@ -32,7 +33,10 @@ export function refusalPermit(
   return Permit.mint(upstream, { kind: 'reply', to, error: { code, message } }, own, callId);
 }
 
-/** What an approval is bound to: who asks, the very tool definition, the arguments and the release. Anything else needs another approval. */
+/**
+ * What an approval is bound to: who asks, the very tool definition, the arguments and the release; of an answer also the question and the
+ * call that asked it. Anything else needs another approval.
+ */
 export function bindingOf(call: Call): Digest {
   const { identity, session, target, tool, snapshot } = call;
   return digestJson({
@@ -48,6 +52,7 @@ export function bindingOf(call: Call): Digest {
     arguments: call.subjectDigest,
     // Policy sees how long a task is asked to be kept, so what was approved for a day is not approved for a year.
     ...(call.task === undefined ? {} : { task: call.task }),
+    ...(call.question === undefined ? {} : { question: questionBinding(call.question) }),
     release: snapshot.release?.digest ?? null,
   });
 }
@@ -81,10 +86,17 @@ export function park(parts: Parts, call: Call, decision: Decision, binding: Dige
     endpoint: call.session.endpoint,
     server: call.target.server ?? '',
     tool: call.target.name,
-    arguments: shown,
+    arguments: call.question === undefined ? shown : { question: askedWords(parts, call.question), answer: shown },
     reasons: decision.reasons,
     terms,
     createdAtMs: nowMs,
     expiresAtMs: nowMs + Math.min(terms.expires_s, maxApprovalS) * 1000,
   });
+}
+
+/** A question as people see it who approve its answer: nobody can approve a yes without it. */
+function askedWords(parts: Parts, { asked: { method, params } }: Question): JsonObject {
+  if (params === undefined) return { method };
+  const mask = { rule: 'gateway/approval', detector: 'secret.*', as: 'mask' } as const;
+  return { method, params: parts.content().redact({ arguments: params }, [mask]).document['arguments'] };
 }

@@ -1,9 +1,10 @@
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import type { Question } from './question.ts';
 
 /** A task that an agent made of a question: which upstream asked, and what. */
 interface AgentTask {
   readonly upstream: string;
-  readonly method: string;
+  readonly question: Question;
 }
 
 /** Tasks of one agent's session at most; the oldest goes first. */
@@ -26,12 +27,12 @@ export class AgentTasks {
   #tasks: Map<string, AgentTask> | undefined;
 
   /** Takes note of the task in an agent's answer, where there is one. */
-  note(upstream: string, method: string, answer: JsonObject | undefined): void {
+  note(upstream: string, question: Question, answer: JsonObject | undefined): void {
     const task = answer?.['task'];
     const taskId = isJsonObject(task) ? task['taskId'] : undefined;
     if (typeof taskId !== 'string' || taskId.length > 256) return;
     this.#tasks ??= new Map();
-    this.#tasks.set(taskId, { upstream, method });
+    this.#tasks.set(taskId, { upstream, question });
     const [oldest] = this.#tasks.keys();
     if (this.#tasks.size > maxTasks && oldest !== undefined) this.#tasks.delete(oldest);
   }
@@ -46,10 +47,14 @@ export class AgentTasks {
     return askable.has(method) && this.ownerOf(params?.['taskId']) === upstream;
   }
 
+  /** The question that a task was made of. */
+  questionOf(taskId: Json | undefined): Question | undefined {
+    return typeof taskId === 'string' ? this.#tasks?.get(taskId)?.question : undefined;
+  }
+
   /** As what the answer to an upstream's request is judged: a task's result as the answer to the question behind it. */
   judgedAs(method: string, params: JsonObject | undefined): string {
-    const taskId = params?.['taskId'];
-    return (method === 'tasks/result' && typeof taskId === 'string' ? this.#tasks?.get(taskId)?.method : undefined) ?? method;
+    return (method === 'tasks/result' ? this.questionOf(params?.['taskId'])?.asked.method : undefined) ?? method;
   }
 }
 

@@ -5,6 +5,7 @@ import { judge, type Judged } from './judge.ts';
 import { kindOf } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { finishedRecord } from './record.ts';
+import type { Asked, Within } from './question.ts';
 import { heldAnswer, refusal } from './reply.ts';
 import { callOf } from './resolve.ts';
 
@@ -16,13 +17,15 @@ export type JudgedInputs =
 /**
  * Judges the answers of an agent to what an upstream asked, each as a message of the agent's. Answers to what was not asked are left out.
  * One that is refused ends the call: an upstream cannot be told so in this era, and nothing is sent to it.
+ * @param within the call in whose course it was asked, where that is another than the one that brings the answers
  */
 export async function judgeInputs(
   parts: Parts,
   call: Call,
   upstream: string,
-  asked: Readonly<Record<string, string>>,
+  asked: Readonly<Record<string, Asked>>,
   responses: Readonly<Record<string, JsonObject>>,
+  within: Within = call,
 ): Promise<JudgedInputs> {
   const judged: { readonly call: Call; readonly judged: Judged }[] = [];
   const settle = (outcome: 'ok' | 'unknown' | 'denied'): void => {
@@ -37,12 +40,14 @@ export async function judgeInputs(
     }
   };
   const sent: Record<string, JsonObject> = {};
-  for (const [key, method] of Object.entries(asked)) {
+  for (const [key, question] of Object.entries(asked)) {
     const response = Object.hasOwn(responses, key) ? responses[key] : undefined;
     if (response === undefined) continue;
     const { session, identity, arrival, snapshot } = call;
+    const { method } = question;
     const target = { kind: kindOf(method), server: upstream, name: method };
-    const one = callOf({ session, identity, arrival, snapshot, phase: 'call', method, target, subject: response });
+    const arriving = { session, identity, arrival, snapshot, phase: 'call', method, target, subject: response } as const;
+    const one: Call = { ...callOf(arriving), question: { asked: question, within } };
     const verdict = await judge(parts, one, { track: true });
     judged.push({ call: one, judged: verdict });
     if (verdict.decision.effect === 'deny' || verdict.held !== undefined) {

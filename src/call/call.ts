@@ -5,6 +5,7 @@ import type { ItemFacts, Target, ToolFacts } from '../model/input.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Phase } from '../model/decision.ts';
 import type { EndpointView } from '../upstream/endpoint.ts';
+import type { Question } from './question.ts';
 import type { Session } from './session.ts';
 
 /** What the transport knows about one message, before anything is looked up. */
@@ -40,6 +41,8 @@ export interface Call {
   readonly item?: ItemFacts | undefined;
   /** How the agent asked that the call goes on as a task; absent where it did not. */
   readonly task?: JsonObject;
+  /** Of an agent's answer: what it answers. */
+  readonly question?: Question;
   /** What policy sees as `arguments`. */
   readonly subject: JsonObject;
   readonly subjectDigest: Digest;

@@ -10,10 +10,11 @@ import { kindOf } from './methods.ts';
 import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, makeDurable } from './record.ts';
+import type { Within } from './question.ts';
 import { callOf } from './resolve.ts';
 
 /** What a message is judged in the name of: the call it belongs to, or the session where it belongs to none. */
-export type Origin = Pick<Call, 'session' | 'identity' | 'arrival' | 'snapshot'>;
+export type Origin = Pick<Call, 'session' | 'identity' | 'arrival' | 'snapshot'> & Partial<Within>;
 
 /** What policy said of a message, and the message as policy left it. */
 export interface Verdict {

@@ -12,6 +12,7 @@ import { judge, type Judged } from './judge.ts';
 import { missingCapability } from './client-needs.ts';
 import { judgeMessage, targetOf, type Origin, type Verdict } from './message-verdict.ts';
 import type { Parts } from './parts.ts';
+import { askedOf, type Question } from './question.ts';
 import { finishedRecord } from './record.ts';
 import { callOf } from './resolve.ts';
 import type { RpcResponse } from './rpc.ts';
@@ -161,7 +162,7 @@ export class MessageLane {
     // Who answers now: a token that was refreshed since the question may carry other groups.
     const { identity } = session;
     const method = session.tasks.judgedAs(question.method, question.params);
-    const call = callOf({
+    const answer = callOf({
       session,
       identity,
       arrival,
@@ -171,6 +172,7 @@ export class MessageLane {
       target: targetOf(this.#upstream, { ...question, method }),
       subject,
     });
+    const call: Call = { ...answer, question: this.#questionOf(question) };
     let judged: Judged | undefined;
     let status: AuditOutcome['status'] = 'unknown';
     try {
@@ -185,7 +187,7 @@ export class MessageLane {
           if (session.tasks.ownerOf(id) === this.#upstream) return id;
           return this.#parts.tasks.find(id, identityKey(identity), session.endpoint)?.upstreamId;
         };
-        if (question.params?.['task'] !== undefined) session.tasks.note(this.#upstream, question.method, response.result);
+        if (question.params?.['task'] !== undefined) session.tasks.note(this.#upstream, this.#questionOf(question), response.result);
         const body = response.result === undefined ? { error: (sent['error'] ?? {}) as JsonObject } : { result: related(sent, own) };
         await this.session().notify(permitFor(this.#upstream, { kind: 'reply', to: question.id, ...body }, decision, call.id));
         status = 'ok';
@@ -202,6 +204,16 @@ export class MessageLane {
       this.#parts.history.settle(identityKey(identity), judged.tracked, effect, outcome, wasSent ? labels : [], this.#parts.now());
     }
     this.#parts.audit.hand(finishedRecord(call, { status, bytes: 0, total_ms: 0 }, this.#parts.now()));
+  }
+
+  /** What an answer answers: of a task of the agent's the question that it was made of. */
+  #questionOf({ method, params }: UpstreamMessage & { kind: 'request' }): Question {
+    const { session, method: within, target, subjectDigest } = this.#origin;
+    const known = method === 'tasks/result' ? session.tasks.questionOf(params?.['taskId']) : undefined;
+    if (known !== undefined) return known;
+    const asked = askedOf(method, params);
+    if (within === undefined || target === undefined || subjectDigest === undefined) return { asked };
+    return { asked, within: { method: within, target, subjectDigest } };
   }
 
   #snapshot(asked: Call): Call['snapshot'] {

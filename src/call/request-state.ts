@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { GatewayError } from '../model/errors.ts';
+import type { Asked } from './question.ts';
 
 /** What a `requestState` is bound to. All of it must be the same when the agent comes back with it. */
 export interface StateBinding {
@@ -15,15 +16,15 @@ export interface StateBinding {
 }
 
 /**
- * What waits for the answers: a call that its upstream goes on with, or nothing but what the upstream wants to have back. `asked` has the method
- * of each question, by which its answer is judged. With `again` the call is sent once more as it was: its upstream asked with an error.
+ * What waits for the answers: a call that its upstream goes on with, or nothing but what the upstream wants to have back. `asked` has
+ * each question, by which its answer is judged. With `again` the call is sent once more as it was: its upstream asked with an error.
  */
 export type Waiting =
   | { readonly kind: 'parked'; readonly id: string }
   | {
       readonly kind: 'upstream';
       readonly state: string | undefined;
-      readonly asked: Readonly<Record<string, string>>;
+      readonly asked: Readonly<Record<string, Asked>>;
       readonly again: boolean;
     };
 

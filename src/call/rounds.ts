@@ -12,6 +12,7 @@ import { MessageLane } from './messages.ts';
 import { metaKey } from './modern-meta.ts';
 import type { Parts } from './parts.ts';
 import { stamped } from './reply.ts';
+import { askedOf, type Asked } from './question.ts';
 import { RequestStates, type StateBinding, type Waiting } from './request-state.ts';
 import type { Resolved } from './resolve.ts';
 import { RunningCall } from './running-call.ts';
@@ -84,12 +85,15 @@ export class Rounds {
     const { call, upstream, outgoing } = resolved;
     if (upstream === null) throw new TypeError(`\`${call.method}\` has no upstream`);
     if (logLevel !== undefined) await wantLogs(this.#parts, call, upstream, logLevel);
-    const { session, arrival, snapshot } = call;
+    const { session, arrival, snapshot, method, target, subjectDigest } = call;
     const running = new RunningCall(call.identity, (message) => session.standalone?.send(message) ?? false);
     const origin = {
       session,
       arrival,
       snapshot,
+      method,
+      target,
+      subjectDigest,
       get identity() {
         return running.identity;
       },
@@ -121,12 +125,10 @@ export class Rounds {
     if ('answer' in asked) return asked;
     const { responses } = turn.retry;
     const known = Object.keys(asked.requests).filter((key) => Object.hasOwn(responses, key));
-    const methods = Object.fromEntries(
-      Object.entries(asked.requests).map(([key, request]) => [key, typeof request['method'] === 'string' ? request['method'] : '']),
-    );
-    const waiting = { kind: 'upstream', state: asked.state, asked: methods, again: asking.again } as const;
+    const questions = Object.fromEntries(Object.entries(asked.requests).map(([key, request]) => [key, readAsked(request)]));
+    const waiting = { kind: 'upstream', state: asked.state, asked: questions, again: asking.again } as const;
     // The agent knew what it would be asked and sent the answers along: they are judged like any others.
-    if (ownRounds > 0 && turn.retry.state === undefined && known.length > 0 && known.length === Object.keys(methods).length)
+    if (ownRounds > 0 && turn.retry.state === undefined && known.length > 0 && known.length === Object.keys(questions).length)
       return this.#answerUpstream(turn, waiting, ownRounds - 1);
     return this.#ask(resolved, asked.requests, waiting);
   }
@@ -239,6 +241,11 @@ export class Rounds {
     const result = stamped({ resultType: 'input_required', ...some, requestState }, call, 'allow');
     return { answer: { result }, status: 'input_required' };
   }
+}
+
+/** A question of a result, which was looked at already. */
+function readAsked({ method, params }: JsonObject): Asked {
+  return askedOf(typeof method === 'string' ? method : '', isJsonObject(params) ? params : undefined);
 }
 
 /** One request of an agent's, from its judgement on. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Digest } from '../model/ids.ts';
 import type { Target, ToolFacts } from '../model/input.ts';
 import type { JsonObject } from '../model/json.ts';
+import type { Asked } from './question.ts';
 
 /** A call that goes on at its upstream after it was answered, as its agent knows it. */
 export interface Task {
@@ -26,8 +27,8 @@ export interface Task {
   readonly expiresAtMs: number;
   /** As the agent last saw it. */
   seen: JsonObject;
-  /** Questions that the upstream asked through the task: the method of each, by which its answer is judged. */
-  asked: Readonly<Record<string, string>>;
+  /** Questions that the upstream asked through the task, by which their answers are judged. */
+  asked: Readonly<Record<string, Asked>>;
   /** Whether the labels that its result earned are in the identity's history. */
   labelled: boolean;
 }

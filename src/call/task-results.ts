@@ -9,6 +9,7 @@ import { inspect, type Inspected } from './inspect.ts';
 import { judgeMessage } from './message-verdict.ts';
 import { clientCapability } from './methods.ts';
 import type { Parts } from './parts.ts';
+import { askedOf, type Asked } from './question.ts';
 import { refusal } from './reply.ts';
 import type { Task } from './task-book.ts';
 import { keptState, modernState, plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
@@ -88,7 +89,7 @@ export function inspectState(task: Task): Inspect {
     if (!('result' in inspected.answer) || inspected.status === 'withheld') return inspected;
     const own = related({ ...inspected.answer.result, ...(outer['status'] === undefined ? {} : plain) }, () => task.id);
     if (!isJsonObject(inputRequests)) return { ...inspected, answer: { result: own } };
-    return questions(parts, call, task, inputRequests, inspected, own);
+    return judgedQuestions(parts, call, task, inputRequests, inspected, own);
   };
 }
 
@@ -138,7 +139,7 @@ async function inspectEnd(
 }
 
 /** Questions that a task asks: each is judged as one that comes by itself. One that is refused makes the answer a refusal. */
-async function questions(
+async function judgedQuestions(
   parts: Parts,
   call: Call,
   task: Task,
@@ -147,7 +148,7 @@ async function questions(
   state: JsonObject,
 ): Promise<Inspected> {
   const shown: Record<string, JsonObject> = {};
-  const methods: Record<string, string> = { ...task.asked };
+  const questions: Record<string, Asked> = { ...task.asked };
   for (const [key, request] of Object.entries(asked).slice(0, maxQuestions)) {
     const method = isJsonObject(request) ? request['method'] : undefined;
     const params: Json | undefined = isJsonObject(request) ? (request['params'] ?? {}) : undefined;
@@ -158,8 +159,8 @@ async function questions(
     if (verdict.decision.effect !== 'allow' && verdict.decision.effect !== 'redact')
       return { ...inspected, answer: refusal(call, verdict.decision), status: 'denied' };
     shown[key] = verdict.params === undefined ? { method } : { method, params: related(verdict.params, () => task.id) };
-    methods[key] = method;
+    questions[key] = askedOf(method, params);
   }
-  task.asked = Object.fromEntries(Object.entries(methods).slice(-2 * maxQuestions));
+  task.asked = Object.fromEntries(Object.entries(questions).slice(-2 * maxQuestions));
   return { ...inspected, answer: { result: { ...state, inputRequests: shown } } };
 }

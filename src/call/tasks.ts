@@ -168,7 +168,8 @@ async function judgeAnswers(parts: Parts, call: Call, task: Task, subject: JsonO
   const given = subject['inputResponses'];
   if (!isJsonObject(given) || Object.keys(given).length > maxResponses || !Object.values(given).every(isJsonObject))
     throw new GatewayError('rpc.params', '`params.inputResponses` must be an object of answers');
-  return judgeInputs(parts, call, task.upstream, task.asked, given as Readonly<Record<string, JsonObject>>);
+  const within = { method: 'tools/call', target: task.origin.target, subjectDigest: task.origin.subjectDigest };
+  return judgeInputs(parts, call, task.upstream, task.asked, given as Readonly<Record<string, JsonObject>>, within);
 }
 
 /** Lists the identity's own tasks at this endpoint, as they were last seen, newest first. */

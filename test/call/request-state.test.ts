@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { askedOf } from '../../src/call/question.ts';
 import { RequestStates, type StateBinding, type Waiting } from '../../src/call/request-state.ts';
 
 const binding: StateBinding = {
@@ -11,7 +12,7 @@ const binding: StateBinding = {
   target: 'echo',
   arguments: 'sha256:0',
 };
-const waiting = { kind: 'upstream', state: 'secret words', asked: { q: 'roots/list' }, again: false } satisfies Waiting;
+const waiting = { kind: 'upstream', state: 'secret words', asked: { q: askedOf('roots/list', undefined) }, again: false } satisfies Waiting;
 const invalid = { code: 'state.invalid' };
 
 /** Seals under a clock that the test moves. */
