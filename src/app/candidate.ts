@@ -6,14 +6,12 @@ import type { WorkerBuiltins } from '../policy/protocol.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import type { Opa } from '../rego/opa.ts';
 import { servedBuiltins } from '../rego/served-builtins.ts';
-import { readBundle } from '../release/bundle-source.ts';
-import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
-import { prebuiltRelease } from '../release/prebuilt.ts';
-import type { BuiltRelease } from '../release/release-ports.ts';
+import type { PolicySource } from '../release/policy-source.ts';
+import { readPolicy } from '../release/read-policy.ts';
 import type { Kept } from '../replay/input-slice.ts';
 import type { ReplayRelease } from '../replay/replay.ts';
 import { withRevision } from './git-folder.ts';
-import { build, dataOf } from './policy.ts';
+import { builtFrom } from './policy.ts';
 
 /** A release that was opened to be asked, with the text that it was made of. */
 export interface Candidate extends ReplayRelease {
@@ -33,18 +31,15 @@ export function replayBuiltins(): WorkerBuiltins {
  */
 export async function openCandidate(opa: Opa, name: string, policy: string): Promise<Candidate> {
   const kind = await kindOf(name);
-  if (kind === 'bundle') return compileCandidate(opa, name, await readBundle(name, undefined), name);
+  if (kind === 'bundle') return compileCandidate(opa, name, await readPolicy({ kind, path: name }), name);
   return withRevision(policy, name, async (path) =>
-    compileCandidate(opa, name, await readPolicySource(path, undefined), kind === 'folder' ? path : policy),
+    compileCandidate(opa, name, await readPolicy({ kind: 'folder', path }), kind === 'folder' ? path : policy),
   );
 }
 
 /** Compiles what was read; messages name its files under `folder`. @throws GatewayError `policy.invalid` */
 export async function compileCandidate(opa: Opa, name: string, source: PolicySource, folder: string): Promise<Candidate> {
-  const built: BuiltRelease & { readonly builtins?: readonly string[] } =
-    source.bundle?.wasm === undefined
-      ? await build(opa, source, { policy: folder, tests: folder }, entrypointsOf(source))
-      : await prebuiltRelease(source, source.bundle.wasm, (bundle) => dataOf(opa, bundle));
+  const built = await builtFrom(opa, source, { policy: folder, tests: folder });
   const readsTime = built.builtins?.some((builtin) => /^(time\.|io\.jwt\.|crypto\.x509\.)/.test(builtin)) ?? true;
   return {
     name,

@@ -1,9 +1,8 @@
 import type { PolicyConfig } from '../config/schema-types.ts';
 import { openBuildCache } from '../release/build-cache.ts';
-import { readBundle } from '../release/bundle-source.ts';
-import { readPolicySource } from '../release/policy-source.ts';
+import { readPolicy } from '../release/read-policy.ts';
 import { Narrowing } from '../workshop/narrowing.ts';
-import type { Compiler } from './policy.ts';
+import { policyPlace, type Compiler } from './policy.ts';
 
 /**
  * Narrowed lists over the configured policy: what its folder has come to hold since a release was made is no proof about it, and a bundle
@@ -20,8 +19,7 @@ export function openNarrowing(
   return new Narrowing({
     withRego: (work) => compiler.use(work),
     filesOf: async (release) => {
-      const source =
-        config.bundle === undefined ? await readPolicySource(config.path, undefined) : await readBundle(config.bundle, undefined);
+      const source = await readPolicy(policyPlace(config));
       return source.digest === release.digest && source.bundle?.wasm === undefined ? source.files : undefined;
     },
     outlive: { read: (digest) => cache.readBounds(digest), write: (digest, json) => cache.writeBounds(digest, json) },

@@ -3,17 +3,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { PolicyFolders, PolicyTools } from '../cli/application.ts';
 import type { PolicyConfig } from '../config/schema-types.ts';
+import { compileModule } from '../model/compile-module.ts';
 import type { Entrypoint } from '../model/decision.ts';
-
 import { GatewayError } from '../model/errors.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import { createPolicyEngine } from '../policy/pool.ts';
 import { Opa, RegoError, type Build, type Program } from '../rego/opa.ts';
 import { servedBuiltins } from '../rego/served-builtins.ts';
 import { gitCommit } from '../release/git-commit.ts';
-import { entrypointsOf, readPolicySource, type PolicySource } from '../release/policy-source.ts';
+import { entrypointsOf, type PolicySource } from '../release/policy-source.ts';
+import { prebuiltRelease } from '../release/prebuilt.ts';
+import { readPolicy, type PolicyPlace } from '../release/read-policy.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
-import type { KeptRelease, ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
+import type { BuiltRelease, KeptRelease, ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
 import { compareTests, type InterpretedTest } from '../workshop/two-engines.ts';
 import { engineTools } from './engine-tools.ts';
 import { RuleTimer } from './time-rule.ts';
@@ -79,6 +81,18 @@ export async function build(opa: Opa, source: PolicySource, folders: PolicyFolde
   return opa.build({ ...program, capabilities, entrypoints: entries, ignore: ['*_test.rego'] });
 }
 
+/** A release of what was read: compiled here, or a bundle's own module. @throws GatewayError `policy.invalid` */
+export async function builtFrom(
+  opa: Opa,
+  source: PolicySource,
+  folders: PolicyFolders,
+): Promise<BuiltRelease & { readonly builtins?: readonly string[] }> {
+  const wasm = source.bundle?.wasm;
+  return wasm === undefined
+    ? build(opa, source, folders, entrypointsOf(source))
+    : prebuiltRelease(source, wasm, (bundle) => dataOf(opa, bundle));
+}
+
 export interface ReleaseOptions {
   readonly config: PolicyConfig;
   readonly compiler: Compiler;
@@ -87,17 +101,18 @@ export interface ReleaseOptions {
   readonly onWorkerEnd: (end: { readonly reason: string; readonly message: string }) => void;
 }
 
+/** Where the configured policy is. Its tests are not part of what is in force. */
+export function policyPlace({ bundle, path }: Pick<PolicyConfig, 'bundle' | 'path'>): PolicyPlace {
+  return bundle === undefined ? { kind: 'folder', path } : { kind: 'bundle', path: bundle };
+}
+
 /** The release manager over the configured folder: OPA compiles and tests, the WASM engine evaluates. */
 export async function openReleases({ config, compiler, onEvent, keep, onWorkerEnd }: ReleaseOptions): Promise<ReleaseManager> {
-  const { bundle } = config;
-  const folders = { policy: bundle ?? config.path, tests: config.tests };
+  const place = policyPlace(config);
+  const folders = { policy: place.path, tests: config.tests };
   const ruleTimer = new RuleTimer();
   const manager = await createReleaseManager({
-    source: {
-      kind: bundle === undefined ? 'folder' : 'bundle',
-      path: folders.policy,
-      testsPath: config.run_tests ? config.tests : undefined,
-    },
+    source: { ...place, testsPath: config.run_tests ? config.tests : undefined },
     build: (source, entries) => compiler.use((opa) => build(opa, source, folders, entries)),
     ...(config.run_tests ? { test: (source: PolicySource) => compiler.use((opa) => testProblem(opa, source, folders)) } : {}),
     readData: (source) => compiler.use((opa) => dataOf(opa, source)),
@@ -200,10 +215,14 @@ export const policyTools: PolicyTools = {
 };
 
 /** Reads the folders, and starts OPA for as long as `work` takes. */
-export async function withSource<T>(folders: PolicyFolders, work: (opa: Opa, source: PolicySource) => Promise<T>): Promise<T> {
+export function withSource<T>({ policy, tests }: PolicyFolders, work: (opa: Opa, source: PolicySource) => Promise<T>): Promise<T> {
+  return withPolicy({ kind: 'folder', path: policy, testsPath: tests }, work);
+}
+
+async function withPolicy<T>(place: PolicyPlace, work: (opa: Opa, source: PolicySource) => Promise<T>): Promise<T> {
   const compiler = new Compiler();
   try {
-    const source = await readPolicySource(folders.policy, folders.tests);
+    const source = await readPolicy(place);
     return await compiler.use((opa) => work(opa, source));
   } finally {
     await compiler.close();
@@ -214,10 +233,13 @@ export async function withSource<T>(folders: PolicyFolders, work: (opa: Opa, sou
 export async function tryPolicy(
   config: PolicyConfig,
 ): Promise<{ readonly problems: readonly string[]; readonly release: string | null; readonly tests: number }> {
-  const folders = { policy: config.path, tests: config.tests };
+  const place = policyPlace(config);
+  const folders = { policy: place.path, tests: config.tests };
   try {
-    return await withSource(folders, async (opa, source) => {
-      await build(opa, source, folders, entrypointsOf(source));
+    return await withPolicy({ ...place, testsPath: config.tests }, async (opa, source) => {
+      await compileModule((await builtFrom(opa, source, folders)).wasm);
+      // The rules that its tests would test are not in a bundle with a module.
+      if (source.bundle?.wasm !== undefined) return { problems: [], release: source.digest, tests: 0 };
       const answer = await opa.test({ ...programOf(source, folders, true) });
       const problems = answer.exit_code === 0 ? [] : [answer.text.trimEnd()];
       return { problems, release: source.digest, tests: answer.results.length };

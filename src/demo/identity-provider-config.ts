@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes, type JsonWebKey } from 'node:crypto';
 import type { AccessToken, Context, ResourceServerInfo } from 'oidc-provider';
-import { escapeHtml, page } from './identity-provider-pages.ts';
+import { escapedHtml, htmlPage } from '../model/html-page.ts';
 import type { ProviderStore } from './identity-provider-store.ts';
 
 /** Somebody who can sign in at the development provider. */
@@ -74,7 +74,7 @@ export function providerConfiguration(options: {
     pkce: { required: () => true },
     renderError: (context: Context, out: Readonly<Record<string, unknown>>) => {
       context.type = 'html';
-      context.body = page('Sign-in failed', `<pre>${escapeHtml(JSON.stringify(out, null, 2))}</pre>`);
+      context.body = htmlPage('Sign-in failed', '', `<pre>${escapedHtml(JSON.stringify(out, null, 2))}</pre>`);
     },
     rotateRefreshToken: true,
     ttl: {
@@ -128,14 +128,14 @@ function deviceFlow(): Readonly<Record<string, unknown>> {
   return {
     enabled: true,
     userCodeInputSource: (context: Context, form: string) => {
-      context.body = page('Sign in on a device', `${form}<button form="op.deviceInputForm">Continue</button>`);
+      context.body = htmlPage('Sign in on a device', '', `${form}<button form="op.deviceInputForm">Continue</button>`);
     },
     userCodeConfirmSource: (context: Context, form: string, client: { clientId: string }, _device: unknown, userCode: string) => {
-      const question = `<p>${escapeHtml(client.clientId)} shows the code ${escapeHtml(userCode)}?</p>`;
-      context.body = page('Confirm the code', `${question}${form}<button form="op.deviceConfirmForm">Continue</button>`);
+      const question = `<p>${escapedHtml(client.clientId)} shows the code ${escapedHtml(userCode)}?</p>`;
+      context.body = htmlPage('Confirm the code', '', `${question}${form}<button form="op.deviceConfirmForm">Continue</button>`);
     },
     successSource: (context: Context) => {
-      context.body = page('Signed in', '<p>Back to the device. This page can be closed.</p>');
+      context.body = htmlPage('Signed in', '', '<p>Back to the device. This page can be closed.</p>');
     },
   };
 }

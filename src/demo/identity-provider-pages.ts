@@ -1,19 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { Interaction } from 'oidc-provider';
+import { escapedHtml, htmlPage } from '../model/html-page.ts';
 import type { DemoUser } from './identity-provider-config.ts';
 
 const maxFormBytes = 4096;
-
-/** A plain page of the development provider. */
-export function page(title: string, body: string): string {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>${body}</html>\n`;
-}
-
-/** Text as HTML. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
 
 /**
  * Answers `/interaction/<uid>`: a form with the demo users for sign-in, one with the requested scopes for consent. There are no
@@ -45,15 +36,15 @@ export async function serveInteraction(
 function loginPage(interaction: Interaction, users: readonly DemoUser[]): string {
   const buttons = users.map(
     ({ subject, name, groups }) =>
-      `<p><button name="subject" value="${escapeHtml(subject)}">${escapeHtml(name)} (${escapeHtml(groups.join(', '))})</button></p>`,
+      `<p><button name="subject" value="${escapedHtml(subject)}">${escapedHtml(name)} (${escapedHtml(groups.join(', '))})</button></p>`,
   );
-  return page('Sign in', form(interaction, buttons.join('')));
+  return htmlPage('Sign in', '', form(interaction, buttons.join('')));
 }
 
 function consentPage(interaction: Interaction): string {
   const { client_id: client, scope } = interaction.params;
   const asks = [client, 'asks for:', scope].filter((part) => typeof part === 'string').join(' ');
-  return page('Allow access', form(interaction, `<p>${escapeHtml(asks)}</p><button>Allow</button>`));
+  return htmlPage('Allow access', '', form(interaction, `<p>${escapedHtml(asks)}</p><button>Allow</button>`));
 }
 
 function form(interaction: Interaction, body: string): string {

@@ -6,13 +6,13 @@ import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { ActiveRelease, InputReads } from '../model/ports.ts';
 import { openBuildCache, type BuildCache } from './build-cache.ts';
-import { readBundle } from './bundle-source.ts';
 import { CulpritSearch } from './culprit.ts';
 import { gitCommit } from './git-commit.ts';
 import { readGoldenCases, type GoldenCase } from './golden-cases.ts';
-import { entrypointsOf, readPolicySource, type PolicySource } from './policy-source.ts';
+import { entrypointsOf, type PolicySource } from './policy-source.ts';
 import { maskMattersBy } from './mask-proof.ts';
 import { prebuiltRelease } from './prebuilt.ts';
+import { readPolicy } from './read-policy.ts';
 import { ReleaseEngine } from './release-engine.ts';
 import { releaseId } from './release-id.ts';
 import type { BuiltRelease, ReleaseEvent, ReleaseManager, ReleaseManagerOptions, ReleaseStatus } from './release-ports.ts';
@@ -117,9 +117,9 @@ class FolderReleases implements ReleaseManager {
     if (this.#isClosed) return;
     let source: PolicySource | undefined;
     try {
-      const { kind, path, testsPath } = this.#options.source;
-      source = await (kind === 'bundle' ? readBundle : readPolicySource)(path, testsPath);
-      await this.#adopt(source, kind === 'bundle' ? null : await gitCommit(path));
+      const place = this.#options.source;
+      source = await readPolicy(place);
+      await this.#adopt(source, place.kind === 'bundle' ? null : await gitCommit(place.path));
       this.#candidate = undefined;
     } catch (thrown) {
       await this.#refuse(thrown, source);

@@ -3,6 +3,7 @@ import type { Digest } from '../model/ids.ts';
 import type { ActiveRelease, PolicyEngine } from '../model/ports.ts';
 import type { TimeRule } from './culprit.ts';
 import type { PolicySource } from './policy-source.ts';
+import type { PolicyPlace } from './read-policy.ts';
 
 /** A compiled policy. `Build` of `src/rego` has what it takes. */
 export interface BuiltRelease {
@@ -24,8 +25,7 @@ export type PartialEvaluation = (query: {
 }) => Promise<readonly (readonly { readonly outcome: string }[])[]>;
 
 export interface ReleaseManagerOptions {
-  /** A folder of Rego, or a bundle that was built elsewhere: a file or a folder. */
-  readonly source: { readonly kind: 'folder' | 'bundle'; readonly path: string; readonly testsPath?: string | undefined };
+  readonly source: PolicyPlace;
   /** Compiles with these entrypoints. Throws with words that name file and line. */
   readonly build: (source: PolicySource, entrypoints: readonly Entrypoint[]) => Promise<BuiltRelease>;
   /** Runs the policy's own tests: `undefined` when they pass, else their report. Absent: none are run. */

@@ -1,3 +1,4 @@
+import { escapedHtml as escaped, htmlPage } from '../model/html-page.ts';
 import type { Group, Share } from './groups.ts';
 import { bars, stackedDays, timeCurve } from './plots.ts';
 import { changeWords, headline, identityWords, kindWords, latencyWords, leftOut } from './report-words.ts';
@@ -5,15 +6,10 @@ import type { ReplayReport } from './report.ts';
 import { kinds, type Kind } from './verdict.ts';
 
 const style = `
-:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
-body{margin:2rem auto;max-width:75rem;padding:0 1rem}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%}
-th,td{border:1px solid #8886;padding:.35rem .6rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
-thead th{position:sticky;top:0;background:Canvas}
+table{width:100%}
+th,td{overflow-wrap:anywhere}
 td.count{text-align:right;font-variant-numeric:tabular-nums}
 code{font-size:.9em}
-small{color:GrayText}
 svg{max-width:100%;height:auto}
 svg text{font:12px system-ui,sans-serif;fill:CanvasText}
 .axis{stroke:#8888;stroke-width:1}
@@ -38,19 +34,7 @@ export function replayHtml(report: ReplayReport, over: readonly string[]): strin
   const present = kinds.filter((kind) => report.kinds[kind] > 0);
   const legend = present.map((kind) => `<span class="${kind}"></span>${kindWords[kind]} ${report.kinds[kind]}`).join('');
   const keyStyle = kinds.map((kind) => `.key .${kind}{background:${colours[kind]}}`).join('');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Replay</title>
-<style>${style}${keyStyle}
-</style>
-</head>
-<body>
-<h1>Replay</h1>
-<p>${escaped(headline(report))}.</p>
+  const body = `<p>${escaped(headline(report))}.</p>
 <p><small>Candidate <code>${escaped(report.candidate.name)}</code> <code>${escaped(report.candidate.digest)}</code>; ${report.decisions} decisions on record, ${escaped(report.first_at ?? '')} to ${escaped(report.last_at ?? '')}.</small></p>
 ${over.length === 0 ? '' : `<div class="over"><strong>Over the bounds</strong>${list(over)}</div>`}
 ${list(leftOut(report))}
@@ -64,10 +48,8 @@ ${sharesHtml('By role', report.by.role, present)}
 <div class="wide">${groupsTable(report.groups)}</div>
 <h2>Speed</h2>
 <p>${escaped(latencyWords(report))}.</p>
-${timeCurve(report.latency.histogram, report.latency.compared !== null)}
-</body>
-</html>
-`;
+${timeCurve(report.latency.histogram, report.latency.compared !== null)}`;
+  return htmlPage('Replay', `${style}${keyStyle}`, body);
 }
 
 function sharesHtml(title: string, shares: readonly Share[], present: readonly Kind[]): string {
@@ -94,9 +76,4 @@ function groupsTable(groups: readonly Group[]): string {
 
 function list(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join('')}</ul>`;
-}
-
-/** Text as HTML shows it, in elements and in attributes. */
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,13 +1,8 @@
+import { escapedHtml as escaped, htmlPage } from '../model/html-page.ts';
 import { cellWords, conditionText } from './matrix-text.ts';
 import type { Cell, CellChange, Matrix } from './matrix.ts';
 
 const style = `
-:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
-body{margin:2rem auto;max-width:75rem;padding:0 1rem}
-.wide{overflow-x:auto}
-table{border-collapse:collapse}
-th,td{border:1px solid #8886;padding:.35rem .6rem;text-align:left;vertical-align:top}
-thead th{position:sticky;top:0;background:Canvas}
 tbody th{font-weight:500;white-space:nowrap}
 td::before{font-weight:700;margin-right:.4em}
 .allowed{background:#2a92}.allowed::before{content:"\\2713"}
@@ -16,30 +11,15 @@ td::before{font-weight:700;margin-right:.4em}
 .redacted{background:#37c2}.redacted::before{content:"\\25A4"}
 .depends{background:#85c2}.depends::before{content:"\\00B1"}
 .unknown{background:#8883}.unknown::before{content:"\\2026"}
-small{display:block;color:GrayText}
+small{display:block}
 ul{margin:.3rem 0;padding-left:1.2rem;max-width:34rem;overflow-wrap:anywhere}
 summary{cursor:pointer}`;
 
 /** The matrix, or with `changes` what changed, as one page that needs nothing else: no script, no font, no address. */
 export function matrixHtml(matrix: Matrix, title: string, changes?: readonly CellChange[]): string {
   const body = changes === undefined ? matrixTable(matrix) : changesTable(changes);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(title)}</title>
-<style>${style}
-</style>
-</head>
-<body>
-<h1>${escaped(title)}</h1>
-<p>For all arguments, by analysis of the rules. Open a cell for what it depends on.</p>
-<div class="wide">${body}</div>
-</body>
-</html>
-`;
+  const intro = '<p>For all arguments, by analysis of the rules. Open a cell for what it depends on.</p>';
+  return htmlPage(title, style, `${intro}\n<div class="wide">${body}</div>`);
 }
 
 function matrixTable({ roles, tools, cells }: Matrix): string {
@@ -67,8 +47,4 @@ function changesTable(changes: readonly CellChange[]): string {
       `<tr><th scope="row">${escaped(role)}</th><td>${escaped(`${server}/${tool}`)}</td>${[before, after].map((cell) => `<td class="${cell?.effect.replace(' ', '-') ?? ''}">${escaped(cellWords(cell))}</td>`).join('')}</tr>`,
   );
   return `<table><thead><tr><th>role</th><th>tool</th><th>before</th><th>after</th></tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -48,6 +48,22 @@ test('check: every fault with file, line, path and cure, exit code 1', async () 
   assert.deepEqual([missing.code, /none\.yaml/.test(missing.stdout)], [1, true]);
 });
 
+test('check: a bundle in the place of the folder, of Rego or with a module', async () => {
+  const { 'gateway/gateway.rego': text = '' } = flatPolicy('allow');
+  await writePolicy(join(folder, 'bundle'), { '.manifest': '{"revision": "v7"}', 'gateway/gateway.rego': text });
+  const path = await config(plain(0).replace('path: policies', 'bundle: bundle'));
+  const rego = await castellan(['check', '--config', path]);
+  assert.equal(rego.code, 0, rego.stdout);
+  assert.match(rego.stdout, /1 policy test passed/);
+  await writePolicy(join(folder, 'bundle'), { 'policy.wasm': 'nonsense' });
+  const broken = await castellan(['check', '--config', path]);
+  assert.equal(broken.code, 1, broken.stdout);
+  await castellan(['policy', 'build', '--policy', join(folder, 'policies'), '--output', join(folder, 'bundle')], { cwd: folder });
+  const module = await castellan(['check', '--config', path]);
+  assert.equal(module.code, 0, module.stdout);
+  assert.match(module.stdout, /0 policy tests passed/);
+});
+
 test('check: a policy whose tests fail', async () => {
   const path = await config(plain(0));
   await writePolicy(join(folder, 'policy-tests'), { 'more_test.rego': 'package more_test\n\ntest_no if 1 == 2\n' });
