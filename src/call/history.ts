@@ -8,18 +8,27 @@ export class TrackedCall {
   readonly sessionId: string;
   /** Two calls with the same key are the same call: same method, target and arguments. */
   readonly sameKey: string;
-  #entry: Omit<HistoryEntry, 'same_session'>;
+  /** The JSON of what stays as it is: before the labels, and after them. */
+  readonly #head: string;
+  readonly #tail: string;
+  #labels: readonly string[];
+  #labelsJson: string;
+  #effect = '';
+  #outcome: HistoryEntry['outcome'] = 'pending';
   /** As its own session sees it, and as others do. */
   #here: TextPart | undefined;
   #elsewhere: TextPart | undefined;
-  #labels: readonly string[];
 
   constructor(atMs: number, sessionId: string, entry: Omit<HistoryEntry, 'same_session' | 'effect' | 'outcome' | 'at'>) {
+    const { method, server, tool, labels, arguments_digest: digest } = entry;
     this.atMs = atMs;
     this.sessionId = sessionId;
-    this.sameKey = `${entry.method} ${entry.server ?? ''} ${entry.tool} ${entry.arguments_digest}`;
-    this.#labels = entry.labels;
-    this.#entry = { at: isoTime(atMs), ...entry, effect: '', outcome: 'pending' };
+    this.sameKey = `${method} ${server ?? ''} ${tool} ${digest}`;
+    this.#labels = labels;
+    this.#labelsJson = labelsJson(labels);
+    const target = `"server":${JSON.stringify(server)},"tool":${JSON.stringify(tool)}`;
+    this.#head = `{"at":"${isoTime(atMs)}","method":${JSON.stringify(method)},${target},"labels":`;
+    this.#tail = `,"arguments_digest":${JSON.stringify(digest)},"effect":`;
   }
 
   get labels(): readonly string[] {
@@ -27,22 +36,20 @@ export class TrackedCall {
   }
 
   get pending(): boolean {
-    return this.#entry.outcome === 'pending';
+    return this.#outcome === 'pending';
   }
 
   /** Adds labels while the call is in flight. */
   carry(labels: readonly string[]): void {
+    if (labels.length === 0) return;
     const missing = labels.filter((label) => !this.#labels.includes(label));
-    if (missing.length === 0) return;
-    this.#labels = [...this.#labels, ...missing];
-    this.#entry = { ...this.#entry, labels: this.#labels };
-    this.#here = this.#elsewhere = undefined;
+    if (missing.length > 0) this.#change([...this.#labels, ...missing]);
   }
 
   settle(effect: string, outcome: HistoryEntry['outcome'], labels: readonly string[]): void {
-    this.#labels = labels;
-    this.#entry = { ...this.#entry, effect, outcome, labels };
-    this.#here = this.#elsewhere = undefined;
+    this.#effect = effect;
+    this.#outcome = outcome;
+    this.#change(labels);
   }
 
   /** The entry as JSON; `same_session` is the only part that depends on who asks. */
@@ -50,9 +57,21 @@ export class TrackedCall {
     return sessionId === this.sessionId ? (this.#here ??= this.#made(true)) : (this.#elsewhere ??= this.#made(false));
   }
 
-  #made(isSameSession: boolean): TextPart {
-    return new TextPart(JSON.stringify({ ...this.#entry, same_session: isSameSession }));
+  #change(labels: readonly string[]): void {
+    if (labels !== this.#labels) this.#labelsJson = labelsJson(labels);
+    this.#labels = labels;
+    this.#here = this.#elsewhere = undefined;
   }
+
+  /** By hand, since an entry is written three times in its life; joined, so that the text lies in one piece for its many readers. */
+  #made(isSameSession: boolean): TextPart {
+    const end = `,"outcome":"${this.#outcome}","same_session":${isSameSession}}`;
+    return new TextPart([this.#head, this.#labelsJson, this.#tail, JSON.stringify(this.#effect), end].join(''));
+  }
+}
+
+function labelsJson(labels: readonly string[]): string {
+  return labels.length === 0 ? '[]' : JSON.stringify(labels);
 }
 
 /** What one identity did lately: bounded, and shared by all its sessions. */
@@ -158,18 +177,21 @@ export class History {
   /** Appends a call, bounded, and counts it. */
   #add(trail: Trail, call: TrackedCall): void {
     trail.calls.push(call);
-    if (trail.calls.length > this.#options.maxEntries) trail.calls.splice(0, trail.calls.length - this.#options.maxEntries);
+    if (trail.calls.length > this.#options.maxEntries) trail.calls.shift();
     trail.minutes[trail.lastMinute % 60] = (trail.minutes[trail.lastMinute % 60] ?? 0) + 1;
     trail.seconds[trail.lastSecond % 60] = (trail.seconds[trail.lastSecond % 60] ?? 0) + 1;
     this.#countSame(trail, call);
   }
 
   #countSame(trail: Trail, call: TrackedCall): void {
-    const times = trail.same.get(call.sameKey) ?? [];
-    times.push(call.atMs);
-    if (times.length > maxSameCalls) times.shift();
-    trail.same.delete(call.sameKey);
-    trail.same.set(call.sameKey, times);
+    const times = trail.same.get(call.sameKey);
+    if (times === undefined) trail.same.set(call.sameKey, [call.atMs]);
+    else {
+      times.push(call.atMs);
+      if (times.length > maxSameCalls) times.shift();
+      trail.same.delete(call.sameKey);
+      trail.same.set(call.sameKey, times);
+    }
     if (trail.same.size > this.#options.maxEntries * 4) {
       const oldest = trail.same.keys().next().value;
       if (oldest !== undefined) trail.same.delete(oldest);
@@ -198,7 +220,8 @@ export class History {
   #view(trail: Trail, nowMs: number, sessionId: string, sameKey: string): HistoryView {
     const since = nowMs - this.#options.windowMs;
     // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
-    const calls = trail.calls.filter((call) => call.atMs >= since || call.pending);
+    const isSeen = (call: TrackedCall): boolean => call.atMs >= since || call.pending;
+    const calls = trail.calls.every(isSeen) ? trail.calls.slice() : trail.calls.filter(isSeen);
     const entryParts = (): TextPart[] => calls.map((call) => call.part(sessionId));
     const entriesJson = (): string => calls.map((call) => call.part(sessionId).text).join(',');
     const seen = new Set<string>();
@@ -206,7 +229,12 @@ export class History {
       if (seenMs >= since) seen.add(label);
       else trail.labelSeenMs.delete(label);
     }
-    for (const call of trail.pending) for (const label of call.labels) seen.add(label);
+    let before: readonly string[] | undefined;
+    for (const { labels } of trail.pending) {
+      // Calls of one tool share the list of its labels.
+      if (labels !== before) for (const label of labels) seen.add(label);
+      before = labels;
+    }
     const labels = seen.size === 0 ? none : [...seen].sort();
     const times = sameKey === '' ? undefined : trail.same.get(sameKey);
     let sameCall1m = 0;
@@ -219,6 +247,6 @@ const none: readonly string[] = [];
 
 function sum(ring: Float64Array): number {
   let total = 0;
-  for (const count of ring) total += count;
+  for (let slot = 0; slot < ring.length; slot++) total += ring[slot] as number;
   return total;
 }
