@@ -11,7 +11,7 @@ import type { Call } from './call.ts';
 import type { HistoryView } from './history.ts';
 import type { InputPlan, InputPlans } from './input-plan.ts';
 import { requestJson, sessionJson, targetJson, usageJson } from './input-members.ts';
-import { wholeInput } from './whole-input.ts';
+import { wholeInput, type InputTexts } from './whole-input.ts';
 
 /** The document as it is evaluated. */
 export interface InputDocument {
@@ -47,28 +47,32 @@ export interface InputParts {
  */
 export function buildInput(plans: InputPlans, call: Call, parts: InputParts, keepBytes = 0): InputDocument {
   const plan = plans.of(call.snapshot.release?.reads(parts.entry));
+  const texts: InputTexts = {
+    target: targetJson(call.target),
+    findings: parts.findings.length === 0 ? '[]' : JSON.stringify(parts.findings),
+    usage: usageJson(parts.history),
+    approval: parts.approval === null ? 'null' : JSON.stringify(parts.approval),
+  };
   let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000`;
   if (plan.wants('at')) json += `,"at":"${isoTime(parts.atMs)}"`;
   if (plan.wants('request')) json += `,"request":${requestJson(plan, call)}`;
   if (plan.wants('identity')) json += `,"identity":${identityText(plan, call.identity, parts.atMs)}`;
-  if (plan.wants('target')) json += `,"target":${targetJson(call.target)}`;
+  if (plan.wants('target')) json += `,"target":${texts.target}`;
   const { tool } = call;
   if (tool !== undefined && plan.wants('tool')) json += `,"tool":${plan.text('tool', tool, () => ({ ...tool }))}`;
   const { item } = call;
   if (item !== undefined && plan.wants('item')) json += `,"item":${plan.text('item', item, () => ({ ...item }))}`;
-  let argumentsJson: string | undefined;
-  if (parts.phase !== 'list' && plan.wants('arguments')) json += `,"arguments":${(argumentsJson = JSON.stringify(call.subject))}`;
-  if (plan.wants('findings')) json += `,"findings":${parts.findings.length === 0 ? '[]' : JSON.stringify(parts.findings)}`;
+  if (parts.phase !== 'list' && plan.wants('arguments')) json += `,"arguments":${(texts.arguments = JSON.stringify(call.subject))}`;
+  if (plan.wants('findings')) json += `,"findings":${texts.findings}`;
   if (plan.wants('history')) json += `,"history":[${parts.history.entriesJson()}]`;
   if (plan.wants('session')) json += `,"session":${sessionJson(plan, call, parts.history)}`;
-  if (plan.wants('usage')) json += `,"usage":${usageJson(parts.history)}`;
-  if (plan.wants('approval')) json += `,"approval":${parts.approval === null ? 'null' : JSON.stringify(parts.approval)}`;
-  let resultJson: string | undefined;
-  if (parts.result !== undefined && plan.wants('result')) json += `,"result":${(resultJson = JSON.stringify(parts.result))}`;
+  if (plan.wants('usage')) json += `,"usage":${texts.usage}`;
+  if (plan.wants('approval')) json += `,"approval":${texts.approval}`;
+  if (parts.result !== undefined && plan.wants('result')) json += `,"result":${(texts.result = JSON.stringify(parts.result))}`;
   if (parts.listJson !== undefined && plan.wants(parts.listJson.key)) json += `,"${parts.listJson.key}":${parts.listJson.json}`;
   if (plan.wants('environment')) json += `,"environment":${plan.environment(parts.environmentJson)}`;
   json += '}';
-  const kept = keepBytes > 0 ? wholeInput(plans, call, parts, { argumentsJson, resultJson, maxBytes: keepBytes }) : undefined;
+  const kept = keepBytes > 0 ? wholeInput(plans, call, parts, texts, keepBytes) : undefined;
   if (kept === undefined) return { json, digest: digestText(json), ...(keepBytes > 0 ? { state: 'too_large' } : {}) };
   const { release } = call.snapshot;
   if (release === undefined || release.maskMatters?.(parts.findings.length > 0) === false) return { json, digest: '' as Digest, kept };

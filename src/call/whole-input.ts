@@ -3,25 +3,28 @@ import type { KeptInput } from '../model/kept-input.ts';
 import type { TextPart } from '../model/text-part.ts';
 import type { InputParts } from './build-input.ts';
 import type { Call } from './call.ts';
-import { requestJson, sessionJson, targetJson, usageJson } from './input-members.ts';
+import { requestJson, sessionJson } from './input-members.ts';
 import type { InputPlans } from './input-plan.ts';
 
 /** Arguments that are worth being stored once for the call and its result. */
 const sharedChars = 160;
 const maxBytesPerChar = 3;
 
-/** What is serialised already, and how large the whole may be. */
-export interface WholeInputOptions {
-  readonly argumentsJson: string | undefined;
-  readonly resultJson: string | undefined;
-  readonly maxBytes: number;
+/** Members that stand alike in what is evaluated and in what is kept; arguments and result are there where the first has them. */
+export interface InputTexts {
+  readonly target: string;
+  readonly findings: string;
+  readonly usage: string;
+  readonly approval: string;
+  arguments?: string;
+  result?: string;
 }
 
 /**
  * The input as a release that reads everything would get it, in pieces: what lives longer than a call is a part that is stored once. Joined,
  * the pieces are exactly the text that `buildInput` makes where nothing is left out. `undefined` where it is larger than `maxBytes`.
  */
-export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, options: WholeInputOptions): KeptInput | undefined {
+export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, texts: InputTexts, maxBytes: number): KeptInput | undefined {
   const { whole } = plans;
   const { identity, tool } = call;
   const pieces: (string | TextPart)[] = [];
@@ -34,7 +37,7 @@ export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, opt
   let json = `{"version":1,"phase":"${parts.phase}","at_ns":${parts.atMs}000000,"at":"${isoTime(parts.atMs)}"`;
   json += `,"request":${requestJson(whole, call)},"identity":`;
   pieces.push(json, lasting);
-  json = `${ageS}}},"target":${targetJson(call.target)}`;
+  json = `${ageS}}},"target":${texts.target}`;
   if (tool !== undefined) {
     pieces.push(
       `${json},"tool":`,
@@ -44,28 +47,27 @@ export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, opt
   }
   if (call.item !== undefined) json += `,"item":${JSON.stringify(call.item)}`;
   if (parts.phase !== 'list') {
-    const given = options.argumentsJson ?? JSON.stringify(call.subject);
+    const given = texts.arguments ?? JSON.stringify(call.subject);
     if (given.length < sharedChars) json += `,"arguments":${given}`;
     else {
       pieces.push(`${json},"arguments":`, plans.partOfCall(call.subject, given));
       json = '';
     }
   }
-  json += `,"findings":${parts.findings.length === 0 ? '[]' : JSON.stringify(parts.findings)},"history":[`;
+  json += `,"findings":${texts.findings},"history":[`;
   for (const entry of parts.history.entryParts()) {
     pieces.push(json, entry);
     json = ',';
   }
   json = json === ',' ? ']' : `${json}]`;
-  json += `,"session":${sessionJson(whole, call, parts.history)},"usage":${usageJson(parts.history)}`;
-  json += `,"approval":${parts.approval === null ? 'null' : JSON.stringify(parts.approval)}`;
-  if (parts.result !== undefined) json += `,"result":${options.resultJson ?? JSON.stringify(parts.result)}`;
+  json += `,"session":${sessionJson(whole, call, parts.history)},"usage":${texts.usage},"approval":${texts.approval}`;
+  if (parts.result !== undefined) json += `,"result":${texts.result ?? JSON.stringify(parts.result)}`;
   if (parts.listJson !== undefined) {
     pieces.push(`${json},"${parts.listJson.key}":`, plans.partOfText(parts.listJson.json));
     json = '';
   }
   pieces.push(`${json},"environment":`, plans.partOfText(parts.environmentJson), '}');
-  return isWithin(pieces, options.maxBytes) ? { entry: parts.entry, pieces } : undefined;
+  return isWithin(pieces, maxBytes) ? { entry: parts.entry, pieces } : undefined;
 }
 
 function isWithin(pieces: KeptInput['pieces'], maxBytes: number): boolean {
