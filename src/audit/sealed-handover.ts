@@ -10,8 +10,10 @@ export interface HandedInputs {
   readonly from: number;
   /** Parts that are told with this message, a line each; absent where there are none. */
   readonly parts: string | undefined;
-  /** Two lines for each input: entrypoint, salt and what was masked; then the text. */
+  /** Two lines for each input: entrypoint, salt and what was masked; then the text, with {@link partMark} where a part stands. */
   readonly inputs: string;
+  /** The parts' numbers, in the order of their marks. */
+  readonly refs: Uint32Array;
   /** Which records of the group they belong to. */
   readonly of: readonly number[];
 }
@@ -22,6 +24,8 @@ export interface SaltedInput {
   readonly input: KeptInput;
 }
 
+/** Stands for a part in a text: JSON text holds no control characters. */
+const partMark = '\x01';
 // The worker holds what it was told; beyond this it starts anew, and is told again what is still in use.
 const maxToldParts = 20_000;
 const maxToldChars = 8 * 1_048_576;
@@ -46,6 +50,7 @@ export class Handover {
     const from = this.#count;
     const parts: string[] = [];
     const of: number[] = [];
+    const refs: number[] = [];
     let lines = '';
     inputs.forEach((salted, index) => {
       if (salted === undefined) return;
@@ -64,23 +69,26 @@ export class Handover {
           piece.tell(this.#told, id);
           parts.push(piece.text);
         }
-        lines += `\x01${id.toString(36)}\x02`;
+        lines += partMark;
+        refs.push(id);
       }
     });
     if (of.length === 0) return undefined;
-    return { from, parts: parts.length === 0 ? undefined : parts.join('\n'), inputs: lines, of };
+    return { from, parts: parts.length === 0 ? undefined : parts.join('\n'), inputs: lines, refs: Uint32Array.from(refs), of };
   }
 }
 
 /** The inputs of a message, by the record of the group that they belong to. */
-export function unpack({ inputs, of }: HandedInputs): Map<number, HandedInput> {
+export function unpack({ inputs, refs, of }: HandedInputs): Map<number, HandedInput> {
   const lines = inputs.split('\n');
   const unpacked = new Map<number, HandedInput>();
+  let next = 0;
   of.forEach((index, at) => {
     const [code = '', salt = '', masked = ''] = (lines[2 * at] ?? '').split(' ', 3);
     const entry: Entrypoint = entrypoints[Number(code)] ?? 'gateway/call';
     const rest = masked === '' ? undefined : (JSON.parse((lines[2 * at] ?? '').slice(code.length + salt.length + 2)) as string[]);
-    unpacked.set(index, { entry, salt, masked: rest, text: lines[2 * at + 1] ?? '' });
+    const texts = (lines[2 * at + 1] ?? '').split(partMark);
+    unpacked.set(index, { entry, salt, masked: rest, texts, parts: refs.subarray(next, (next += texts.length - 1)) });
   });
   return unpacked;
 }

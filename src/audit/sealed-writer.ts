@@ -10,8 +10,10 @@ export interface HandedInput {
   readonly entry: Entrypoint;
   readonly salt: string;
   readonly masked: readonly string[] | undefined;
-  /** Text with `\x01<number, base 36>\x02` where a part stands. */
-  readonly text: string;
+  /** What stands before, between and after the parts. */
+  readonly texts: readonly string[];
+  /** The parts' numbers; one fewer than texts. */
+  readonly parts: Uint32Array;
 }
 
 /** An input whose record has its number. */
@@ -23,10 +25,15 @@ export interface PlacedInput {
   readonly input: HandedInput;
 }
 
+interface DayKey {
+  readonly key: KeyObject;
+  readonly day: string;
+}
+
 interface KnownPart {
   readonly text: string;
   /** Where it was stored last, and for which day of which tenant: other days' blocks cannot refer to it. */
-  storedFor: string;
+  storedFor: DayKey | undefined;
   place: PartPlace | undefined;
 }
 
@@ -47,8 +54,8 @@ export function boundKey(tenant: string, log: string, day: string): string {
 export class SealedWriter {
   readonly #ring: KeyRing;
   readonly #log: string;
-  readonly #parts = new Map<number, KnownPart>();
-  readonly #keys = new Map<string, { readonly key: KeyObject; readonly day: string }>();
+  readonly #parts: KnownPart[] = [];
+  readonly #keys = new Map<string, DayKey>();
   #stored: KnownPart[] = [];
   #newKeys: string[] = [];
 
@@ -59,15 +66,15 @@ export class SealedWriter {
 
   /** Learns parts: numbers `from`, `from` + 1, …; with `from` 0 everything known before is forgotten. */
   learn(from: number, texts: readonly string[]): void {
-    if (from === 0) this.#parts.clear();
-    texts.forEach((text, index) => this.#parts.set(from + index, { text, storedFor: '', place: undefined }));
+    if (from === 0) this.#parts.length = 0;
+    texts.forEach((text, index) => (this.#parts[from + index] = { text, storedFor: undefined, place: undefined }));
   }
 
   /** What the record says of the input. @throws TypeError when a part was never told: the record must not be written then */
   commit(input: HandedInput): string {
     return commitInput(
       input.salt,
-      this.#expand(input.text, (part) => part.text),
+      this.#expand(input, (part) => part.text),
     );
   }
 
@@ -85,7 +92,7 @@ export class SealedWriter {
 
   /** The transaction failed, or its fate is unknown: nothing of it is taken for stored. */
   failed(): void {
-    for (const part of this.#stored) part.storedFor = '';
+    for (const part of this.#stored) part.storedFor = undefined;
     for (const name of this.#newKeys) this.#keys.delete(name);
     this.committed();
   }
@@ -99,14 +106,13 @@ export class SealedWriter {
     // The day was erased: what comes late for it goes the same way.
     if (key === undefined) return;
     const place = { tenant, log: this.#log, day, firstSeq, lastSeq: last.seq };
-    const storedFor = JSON.stringify([tenant, day]);
     const parts: string[] = [];
     const items = inputs.map(({ seq, call, input }): SealedItem => {
       let before = firstSeq;
-      const text = this.#expand(input.text, (part) => {
-        if (part.storedFor !== storedFor || part.place === undefined) {
+      const text = this.#expand(input, (part) => {
+        if (part.storedFor !== key || part.place === undefined) {
           part.place = { firstSeq, index: parts.push(part.text) - 1 };
-          part.storedFor = storedFor;
+          part.storedFor = key;
           this.#stored.push(part);
         }
         const reference = referTo(part.place, before);
@@ -121,29 +127,26 @@ export class SealedWriter {
       firstSeq,
       last.seq,
       day,
-      sealBlock(key, place, { parts, items }),
+      sealBlock(key.key, place, { parts, items }),
     ]);
   }
 
-  #expand(text: string, put: (part: KnownPart) => string): string {
-    let whole = '';
-    let copied = 0;
-    for (let from = text.indexOf('\x01'); from >= 0; from = text.indexOf('\x01', copied)) {
-      const end = text.indexOf('\x02', from);
-      const part = this.#parts.get(parseInt(text.slice(from + 1, end), 36));
+  #expand({ texts, parts }: HandedInput, put: (part: KnownPart) => string): string {
+    let whole = texts[0] ?? '';
+    for (let at = 0; at < parts.length; at++) {
+      const part = this.#parts[parts[at] ?? -1];
       if (part === undefined) throw new TypeError('an input refers to a part that was never told');
-      whole += text.slice(copied, from) + put(part);
-      copied = end + 1;
+      whole += put(part) + (texts[at + 1] ?? '');
     }
-    return copied === 0 ? text : whole + text.slice(copied);
+    return whole;
   }
 
   /** The key of a day, made at its first use; `undefined` where it was destroyed. */
-  async #keyOf(tx: Db, tenant: string, day: string, firstSeq: number): Promise<KeyObject | undefined> {
+  async #keyOf(tx: Db, tenant: string, day: string, firstSeq: number): Promise<DayKey | undefined> {
     const name = JSON.stringify([tenant, day]);
     const known = this.#keys.get(name);
     // Only a day that is over can be erased: today's key need not be asked for again.
-    if (known !== undefined && day >= dayOf(new Date().toISOString())) return known.key;
+    if (known !== undefined && day >= dayOf(new Date().toISOString())) return known;
     const bound = boundKey(tenant, this.#log, day);
     const sql = 'SELECT kek, wrapped_key FROM audit_window WHERE tenant = $1 AND log = $2 AND day = $3';
     const read = async (): Promise<{ kek: string; wrapped_key: Uint8Array | null } | undefined> =>
@@ -162,11 +165,12 @@ export class SealedWriter {
       this.#keys.delete(name);
       return undefined;
     }
-    if (known !== undefined) return known.key;
+    if (known !== undefined) return known;
     const key = preparedKey(unwrapKey(this.#ring, row.kek, row.wrapped_key, bound));
     for (const [other, { day: otherDay }] of this.#keys) if (otherDay < day) this.#keys.delete(other);
-    this.#keys.set(name, { key, day });
+    const made = { key, day };
+    this.#keys.set(name, made);
     this.#newKeys.push(name);
-    return key;
+    return made;
   }
 }
