@@ -3,7 +3,8 @@ import type { EraBook } from './era-book.ts';
 import { fault } from './faults.ts';
 import type { Handshake } from './handshake.ts';
 import { openedWithin } from './opened-within.ts';
-import type { Era, RequestOptions, UpstreamReply } from './types.ts';
+import { isOlderTransport } from './older-transport.ts';
+import type { Dialect, RequestOptions, UpstreamReply } from './types.ts';
 import { isWrongEra } from './wrong-era.ts';
 
 /** What a channel of an unknown era is made of. */
@@ -12,18 +13,19 @@ export interface EraChannelParts {
   readonly eras: EraBook;
   readonly listens: boolean;
   /** A channel of an era that was found. */
-  make(era: Era, listens: boolean): Channel;
+  make(era: Dialect, listens: boolean): Channel;
 }
 
 interface Inner {
-  readonly era: Era;
+  readonly era: Dialect;
   readonly channel: Channel;
   readonly epoch: number;
 }
 
 /**
  * A channel whose era is found at its first use. It keeps its era while that proves right: a session does not change eras under an agent.
- * Where an upstream says that the era is wrong it executed nothing, so the message goes again in the other one, once.
+ * Where an upstream says that the era is wrong it executed nothing, so the message goes again in the other one, once; the same where it does
+ * not take `initialize` and turns out to have the transport before Streamable HTTP.
  */
 export class EraChannel implements Channel {
   readonly #parts: EraChannelParts;
@@ -84,6 +86,10 @@ export class EraChannel implements Channel {
     try {
       return await outcome;
     } catch (error) {
+      if (inner.era === 'legacy' && isOlderTransport(error)) {
+        if (!(await this.#parts.eras.reconsider())) throw error;
+        return (await work()).outcome;
+      }
       if (!isWrongEra(error)) throw error;
       const before = this.#parts.eras.epoch;
       this.#parts.eras.forget(inner.era);

@@ -5,6 +5,7 @@ import { HttpCall } from './http-call.ts';
 import type { HttpCallPort, HttpState, IdentifiedRequest } from './http-call-port.ts';
 import type { ExchangeEvents, HttpExchange } from './http-exchange.ts';
 import type { Inbox } from './inbox.ts';
+import { olderTransport } from './older-transport.ts';
 import type { UpstreamReply } from './types.ts';
 import { WrongEra } from './wrong-era.ts';
 import { isModernError } from './modern-wire.ts';
@@ -89,6 +90,9 @@ export class SessionOpener<State extends HttpState> implements HttpCallPort<Stat
   }
   unreachable(): void {
     // The channel that asked for the session tells it.
+  }
+  doubtful(status: number): Error | undefined {
+    return olderTransport(status);
   }
   settled(): void {
     // It is not counted as a call.

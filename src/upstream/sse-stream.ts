@@ -1,6 +1,7 @@
 import { fault, type UpstreamFault } from './faults.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { HttpTarget } from './http-target.ts';
+import { WrongEra } from './wrong-era.ts';
 
 /** What a stream is opened with. */
 export interface SseStreamParts {
@@ -51,7 +52,8 @@ export function openSseStream(parts: SseStreamParts): Promise<SseStream> {
         onBody: (status) => {
           const code =
             status === 401 || status === 403 ? 'upstream.credential' : status >= 500 ? 'upstream.unreachable' : 'upstream.protocol';
-          end(code, `the stream was answered with status ${status}`);
+          const isGone = status === 400 || status === 404 || status === 405;
+          end(code, `the stream was answered with status ${status}`, isGone ? new WrongEra('it has no such stream') : undefined);
         },
         onEvent: (type, data, bytes) => {
           if (type === 'endpoint') onEndpoint(data);

@@ -13,7 +13,7 @@ import { childLineBytes, StdioLink } from './stdio-link.ts';
 import { probeStdio } from './stdio-probe.ts';
 import { eraLifeMs } from './timing.ts';
 import type { ChannelRequest, TransportFactory } from './transport.ts';
-import type { Era, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
+import type { Dialect, Era, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
 import { legacyVersions } from './wire.ts';
 
 /** Channels to one program, which all owners share. */
@@ -67,11 +67,12 @@ export function stdioTransport(
   };
   return {
     get era() {
-      return eras.known;
+      return eras.known === 'sse' ? 'legacy' : eras.known;
     },
     channel: (request) => {
       const memory = new SessionMemory();
-      return new EraChannel({ upstream, eras, listens: request.listens, make: (era) => make(era, request, memory) });
+      const made = (era: Dialect): Channel => make(era === 'modern' ? 'modern' : 'legacy', request, memory);
+      return new EraChannel({ upstream, eras, listens: request.listens, make: made });
     },
     close: async () => {
       isClosed = true;

@@ -9,6 +9,7 @@ import { httpTarget } from './http-target.ts';
 import { ModernChannel } from './modern-channel.ts';
 import { ModernHttp } from './modern-http.ts';
 import { envelopeOf } from './modern-wire.ts';
+import { speaksSse } from './older-transport.ts';
 import { ownEvents } from './own-events.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { SessionMemory } from './session-memory.ts';
@@ -16,7 +17,7 @@ import { eraLifeMs } from './timing.ts';
 import { SseChannel } from './sse-channel.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Era, UpstreamMessage, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
+import type { Dialect, Era, UpstreamMessage, UpstreamOptions, UpstreamPorts, UpstreamTiming } from './types.ts';
 
 /** Who a channel is for. Without an owner it is the gateway's own. */
 export interface ChannelRequest {
@@ -60,12 +61,13 @@ export function transportOf(
   const eras = new EraBook({
     choice: options.era ?? 'auto',
     lifeMs: eraLifeMs,
-    onFound: (era) => events.log({ level: 'info', event: 'era_found', upstream, detail: { era } }),
+    onFound: (found) => events.log({ level: 'info', event: 'era_found', upstream, detail: foundDetail(found) }),
+    speaksSse: () => speaksSse(shared),
     probe: () => probeHttp({ ...shared, envelope: envelopeOf({ clientInfo: ports.clientInfo, capabilities: {} }) }),
   });
   return {
     get era() {
-      return eras.known;
+      return eras.known === 'sse' ? 'legacy' : eras.known;
     },
     channel: (request) => {
       const { owner, introduction, listens, retrySafe, schemaOf } = request;
@@ -78,13 +80,19 @@ export function transportOf(
         return new ModernChannel({ ...shared, ...own, carrier, memory, hearsLists: owner === undefined });
       };
       const legacy = (isListening: boolean): Channel => new HttpChannel({ ...shared, ...own, memory, listens: isListening, retrySafe });
+      const sse = (): Channel => new SseChannel({ ...shared, ...own, memory });
       return new EraChannel({
         upstream,
         eras,
         listens,
-        make: (era, isListening) => (era === 'modern' ? modern() : legacy(isListening)),
+        make: (dialect, isListening) => (dialect === 'modern' ? modern() : dialect === 'sse' ? sse() : legacy(isListening)),
       });
     },
     close: () => target.close(),
   };
+}
+
+/** What the log says of an era that was found. */
+function foundDetail(dialect: Dialect): Readonly<Record<string, string>> {
+  return dialect === 'sse' ? { era: 'legacy', transport: 'http+sse' } : { era: dialect };
 }

@@ -71,6 +71,9 @@ export interface UpstreamOptions {
 /** `legacy`: revisions that open a session with `initialize`. `modern`: 2026-07-28, where each request stands for itself. */
 export type Era = 'legacy' | 'modern';
 
+/** How messages get to an upstream that was found by asking: in its era, or by the transport that the legacy era had before (HTTP+SSE). */
+export type Dialect = Era | 'sse';
+
 /** The agent's session, as an upstream gets to know it. */
 export interface SessionOwner {
   readonly id: string;

@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EraBook } from '../../src/upstream/era-book.ts';
-import type { Era } from '../../src/upstream/types.ts';
+import type { Dialect, Era } from '../../src/upstream/types.ts';
 
 /** A book whose upstream speaks what `speaks` says, and how often it was asked. */
-function bookOf(options: { lifeMs?: number; choice?: 'auto' | Era; holds?: () => boolean } = {}) {
-  const upstream = { speaks: 'legacy' as Era | undefined, asked: 0, told: [] as Era[] };
+function bookOf(options: { lifeMs?: number; choice?: 'auto' | Era; holds?: () => boolean; speaksSse?: boolean } = {}) {
+  const upstream = { speaks: 'legacy' as Era | undefined, asked: 0, sseAsked: 0, told: [] as Dialect[] };
   const book = new EraBook({
     choice: options.choice ?? 'auto',
     lifeMs: options.lifeMs ?? 60_000,
     ...(options.holds === undefined ? {} : { holds: options.holds }),
+    ...(options.speaksSse === undefined
+      ? {}
+      : {
+          speaksSse: async () => {
+            upstream.sseAsked++;
+            await new Promise(setImmediate);
+            return options.speaksSse === true;
+          },
+        }),
     onFound: (era) => upstream.told.push(era),
     probe: async () => {
       upstream.asked++;
@@ -77,4 +86,30 @@ test('a configured era is never asked for and never forgotten', async () => {
   assert.equal(await book.find(), 'modern');
   book.forget('modern');
   assert.deepEqual([upstream.asked, book.known, book.epoch], [0, 'modern', 0]);
+});
+
+test('the older transport is asked for once when initialize was refused, kept, and asked for again after its time', async () => {
+  const { book, upstream } = bookOf({ lifeMs: 30, speaksSse: true });
+  assert.equal(await book.find(), 'legacy');
+  assert.deepEqual(await Promise.all([book.reconsider(), book.reconsider()]), [true, true]);
+  assert.deepEqual([upstream.sseAsked, book.known, book.epoch], [1, 'sse', 1]);
+  assert.equal(await book.find(), 'sse');
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  assert.equal(await book.find(), 'sse');
+  assert.deepEqual([upstream.asked, upstream.sseAsked, book.epoch], [2, 2, 1]);
+  upstream.speaks = 'modern';
+  book.forget('sse');
+  assert.equal(await book.find(), 'modern');
+  assert.deepEqual(upstream.told, ['legacy', 'sse', 'modern']);
+});
+
+test('an upstream that has no older transport, or is said to be of the modern era, stays what it is', async () => {
+  const { book } = bookOf({ speaksSse: false });
+  await book.find();
+  assert.deepEqual([await book.reconsider(), book.known, book.epoch], [false, 'legacy', 0]);
+  const modern = bookOf({ choice: 'modern', speaksSse: true });
+  assert.deepEqual([await modern.book.reconsider(), modern.upstream.sseAsked, await modern.book.find()], [false, 0, 'modern']);
+  const legacy = bookOf({ choice: 'legacy', speaksSse: true });
+  assert.deepEqual([await legacy.book.find(), await legacy.book.reconsider(), await legacy.book.find()], ['legacy', true, 'sse']);
+  assert.equal(legacy.upstream.asked, 0);
 });
