@@ -52,7 +52,11 @@ export async function judge(parts: Parts, call: Call, options: JudgeOptions): Pr
     const decidedMs = performance.now();
     parts.observer.stage('decide', decidedMs - builtMs);
     const observed = isObserved(parts, call.session.endpoint);
-    const settled = observed ? watched(parts, call, first, input) : await settle(parts, call, first, input, ask, options);
+    const settled = observed
+      ? watched(parts, call, first, input)
+      : first.effect === 'require_approval'
+        ? await settle(parts, call, first, input, ask, options)
+        : finish(parts, call, first, input);
     const acted: Settled = observed ? { ...settled, decision: actedOn(settled.decision) } : settled;
     if (tracked !== undefined && acted.held === undefined && acted.decision.effect !== 'deny')
       parts.history.carry(tracked, acted.decision.labels);

@@ -35,7 +35,7 @@ export class MessageLane {
   readonly #origin: Origin;
   readonly #upstream: string;
   readonly #channel: AgentChannel;
-  #tail: Promise<void> = Promise.resolve();
+  #tail: Promise<void> | undefined;
   #waiting = 0;
 
   constructor(parts: Parts, origin: Origin, upstream: string, channel: AgentChannel) {
@@ -70,8 +70,13 @@ export class MessageLane {
   }
 
   /** Resolves when all that was taken so far is delivered or refused. */
-  drain(): Promise<void> {
-    return this.#tail;
+  async drain(): Promise<void> {
+    await this.#tail;
+  }
+
+  /** Whether anything was taken, so that there may be something to drain. */
+  get hasTaken(): boolean {
+    return this.#tail !== undefined;
   }
 
   async #deliver(message: UpstreamMessage, outcome: Verdict | GatewayError): Promise<void> {

@@ -168,7 +168,8 @@ export class Pipeline {
     );
   }
 
-  async #answer(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+  /** May throw at once, or reject: its one caller takes both alike. */
+  #answer(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
     const startedMs = performance.now();
     const { session, identity, arrival, message } = incoming;
     const snapshot = this.#snapshot(session);

@@ -65,11 +65,14 @@ export async function relay(parts: Parts, resolved: Resolved, channel: AgentChan
       faultEnding(call, new GatewayError('call.cancelled', 'the call was cancelled before it was sent')),
       false,
     );
-  const ending = await send(parts, resolved, judged, channel, signal, round).catch((error: unknown): Ending => {
+  let ending: Ending;
+  try {
+    ending = await send(parts, resolved, judged, channel, signal, round);
+  } catch (error) {
     // Neither judged nor known to be harmless: the agent gets none of it, and the record says that the call may have run.
     parts.observer.failed(call.id, error);
-    return { ...faultEnding(call, asGatewayError(error)), outcome: { status: 'unknown', error_code: 'gateway.internal' } };
-  });
+    ending = { ...faultEnding(call, asGatewayError(error)), outcome: { status: 'unknown', error_code: 'gateway.internal' } };
+  }
   return close(parts, call, judged, ending, true);
 }
 
@@ -182,9 +185,9 @@ async function sendInSession(
     });
     if (reply.kind === 'result' && reply.result['resultType'] === 'input_required')
       throw callFault('upstream.protocol', upstream, 'it asked for input in a result, which a session does not know');
-    return await withJudgedPlaces(parts, call, upstream, reply);
+    return reply.kind === 'result' ? { reply } : await withJudgedPlaces(parts, call, upstream, reply);
   } finally {
-    await lane.drain();
+    if (lane.hasTaken) await lane.drain();
   }
 }
 

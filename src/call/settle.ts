@@ -21,7 +21,7 @@ export interface Settled {
   readonly spent?: Approval;
 }
 
-/** Turns policy's first answer into the final one: approval looked for, spent or asked; limits counted; redactions applied. */
+/** Turns an answer of policy's that asks for approval into the final one: approval looked for, spent or asked; then as {@link finish}. */
 export async function settle(
   parts: Parts,
   call: Call,
@@ -30,7 +30,6 @@ export async function settle(
   ask: (fact: ApprovalFact) => InputDocument,
   options: JudgeOptions,
 ): Promise<Settled> {
-  if (first.effect !== 'require_approval') return finish(parts, call, first, input);
   const shown = redacted(parts, call, first);
   if ('problem' in shown) return { decision: shown.problem, input, subject: call.subject };
   const binding = bindingOf(call);

@@ -32,7 +32,7 @@ export function mcpEndpoint(ports: McpEndpointPorts): McpEndpoint {
       identity = found instanceof Promise ? await found : found;
       ports.stage('authenticate', performance.now() - startedMs);
       if (request.method === 'POST') {
-        message = await receive(ports, request, arrival);
+        message = received(ports, await bodyOf(ports, request), arrival);
         const exchange = { request, response, endpoint, identity, arrival };
         await (eraOf(request, message) === 'stateless' ? postStateless(ports, exchange, message) : postInSession(ports, exchange, message));
       } else if (request.method !== 'GET' && request.method !== 'DELETE')
@@ -47,11 +47,14 @@ export function mcpEndpoint(ports: McpEndpointPorts): McpEndpoint {
   });
 }
 
-async function receive(ports: McpEndpointPorts, request: IncomingMessage, arrival: OpenArrival): Promise<RpcMessage> {
+function bodyOf(ports: McpEndpointPorts, request: IncomingMessage): Promise<Buffer> {
   if (!isJson(request)) throw new GatewayError('body.media_type', 'the body must be `application/json` in UTF-8');
   const { json, stream } = accepts(request);
   if (!json && !stream) throw new GatewayError('http.not_acceptable', 'accept `application/json` and `text/event-stream`');
-  const body = await readBody(request, ports.limits().bodyBytes);
+  return readBody(request, ports.limits().bodyBytes);
+}
+
+function received(ports: McpEndpointPorts, body: Buffer, arrival: OpenArrival): RpcMessage {
   const startedMs = performance.now();
   arrival.bytes = body.length;
   const message = readMessage(ports.parse(body));

@@ -5,6 +5,7 @@ import type { Incoming } from '../call/pipeline.ts';
 import type { RpcMessage, RpcRequest } from '../call/rpc.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
+import type { Awaitable } from '../model/ports.ts';
 import { parseEventId, retryMs, type EventStream } from './event-stream.ts';
 import { accepts, header, objectOr, quietMs, sendJson, type Exchange, type McpEndpointPorts } from './mcp-exchange.ts';
 import type { LiveSession } from './session-book.ts';
@@ -14,19 +15,17 @@ import { atTokenEnd } from './token-life.ts';
  * A message of a session, or the `initialize` that opens one: 2025-03-26 to 2025-11-25.
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
  */
-export async function postInSession(ports: McpEndpointPorts, exchange: Exchange, message: RpcMessage): Promise<void> {
+export function postInSession(ports: McpEndpointPorts, exchange: Exchange, message: RpcMessage): Awaitable<void> {
   const { request, response, identity, arrival } = exchange;
   checkVersion(request);
   if (message.kind === 'request' && message.method === 'initialize') return initialize(ports, exchange, message);
   const live = find(ports, exchange);
   const { session } = live;
-  if (message.kind === 'response') {
-    ports.pipeline.response({ session, identity, arrival, message });
-    response.writeHead(202).end();
-  } else if (message.kind === 'notification') {
-    await ports.pipeline.notification({ session, identity, arrival, message });
-    response.writeHead(202).end();
-  } else await answer(ports, exchange, live, message);
+  if (message.kind === 'request') return answer(ports, exchange, live, message);
+  const accept = (): void => void response.writeHead(202).end();
+  if (message.kind === 'notification') return ports.pipeline.notification({ session, identity, arrival, message }).then(accept);
+  ports.pipeline.response({ session, identity, arrival, message });
+  accept();
 }
 
 /** Ends a session. */

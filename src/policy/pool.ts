@@ -96,8 +96,8 @@ class Pool implements PolicyEngine {
     this.#fill();
   }
 
-  async evaluate<Answer>(entry: Entrypoint, inputJson: string, deadlineMs: number): Promise<Evaluation<Answer>> {
-    return await new Promise<Evaluation<Answer>>((resolve) => {
+  evaluate<Answer>(entry: Entrypoint, inputJson: string, deadlineMs: number): Promise<Evaluation<Answer>> {
+    return new Promise<Evaluation<Answer>>((resolve) => {
       if (this.#closing !== undefined) {
         resolve(faulted({ fault: 'no_release', message: 'this release is no longer in force; take the current one' }, 0));
       } else if (this.#outstanding >= this.#maxOutstanding) {

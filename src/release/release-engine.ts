@@ -10,7 +10,8 @@ export class ReleaseEngine implements PolicyEngine {
   readonly #open: () => Promise<PolicyEngine>;
   readonly #idleMs: number;
   readonly #failed: (inputJson: string, fault: Evaluation<unknown>) => void;
-  #inner: Promise<PolicyEngine> | undefined;
+  /** A promise only where it was opened again: waiting for what is there costs each evaluation a turn of the microtask queue. */
+  #inner: PolicyEngine | Promise<PolicyEngine> | undefined;
   #using = 0;
   #isRetired = false;
   #isClosed = false;
@@ -23,7 +24,7 @@ export class ReleaseEngine implements PolicyEngine {
     idleMs: number,
     failed: (inputJson: string, fault: Evaluation<unknown>) => void = () => undefined,
   ) {
-    this.#inner = Promise.resolve(first);
+    this.#inner = first;
     this.#open = open;
     this.#idleMs = idleMs;
     this.#failed = failed;
@@ -34,9 +35,10 @@ export class ReleaseEngine implements PolicyEngine {
     this.#using++;
     clearTimeout(this.#timer);
     try {
-      this.#inner ??= this.#open();
+      const inner = (this.#inner ??= this.#open());
+      const engine = inner instanceof Promise ? await inner : inner;
       // The entrypoint and its answer's type go together in the port's overloads; here one body serves them all.
-      const given = (await (await this.#inner).evaluate(entry as 'gateway/call', inputJson, deadlineMs)) as Evaluation<never>;
+      const given = (await engine.evaluate(entry as 'gateway/call', inputJson, deadlineMs)) as Evaluation<never>;
       if (!given.ok && (given.fault === 'timeout' || given.fault === 'memory')) this.#failed(inputJson, given);
       return given;
     } catch (cause) {
