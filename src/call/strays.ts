@@ -106,6 +106,11 @@ export class Strays {
 }
 
 /** A message that came to a session and is not even judged. */
-export function strayOf(session: Session, upstream: string, { kind: form, method }: UpstreamMessage, why: string): Stray {
+export function strayOf(
+  session: Session,
+  upstream: string,
+  { kind: form, method }: Pick<UpstreamMessage, 'kind' | 'method'>,
+  why: string,
+): Stray {
   return { upstream, form, method, why, session: session.publicId, endpoint: session.endpoint };
 }

@@ -11,6 +11,7 @@ import { clientCapability } from './methods.ts';
 import type { Parts } from './parts.ts';
 import { askedOf, type Asked } from './question.ts';
 import { refusal } from './reply.ts';
+import { strayOf } from './strays.ts';
 import type { Task } from './task-book.ts';
 import { keptState, modernState, plainState, related, relatedTask, ttlMsOf } from './task-state.ts';
 
@@ -148,13 +149,21 @@ async function judgedQuestions(
   state: JsonObject,
 ): Promise<Inspected> {
   const shown: Record<string, JsonObject> = {};
+  // An answer must not come to mean another question, least of all one that is refused below.
+  task.asked = Object.fromEntries(Object.entries(task.asked).filter(([key]) => !Object.hasOwn(asked, key)));
   const questions: Record<string, Asked> = { ...task.asked };
   for (const [key, request] of Object.entries(asked).slice(0, maxQuestions)) {
     const method = isJsonObject(request) ? request['method'] : undefined;
     const params: Json | undefined = isJsonObject(request) ? (request['params'] ?? {}) : undefined;
     // What no client answers, or this one cannot, is not shown: the upstream was told what the client offers.
-    if (typeof method !== 'string' || !Object.hasOwn(clientCapability, method) || !isJsonObject(params)) continue;
-    if (missingCapability(call.session.capabilities, method, params) !== undefined) continue;
+    if (typeof method !== 'string' || !Object.hasOwn(clientCapability, method) || !isJsonObject(params)) {
+      unasked(parts, call, task, typeof method === 'string' ? method : '', 'no client answers it');
+      continue;
+    }
+    if (missingCapability(call.session.capabilities, method, params) !== undefined) {
+      unasked(parts, call, task, method, 'the agent does not offer to answer it');
+      continue;
+    }
     const verdict = await judgeMessage(parts, call, task.upstream, { kind: 'request', id: key, method, params });
     if (verdict.decision.effect !== 'allow' && verdict.decision.effect !== 'redact')
       return { ...inspected, answer: refusal(call, verdict.decision), status: 'denied' };
@@ -163,4 +172,9 @@ async function judgedQuestions(
   }
   task.asked = Object.fromEntries(Object.entries(questions).slice(-2 * maxQuestions));
   return { ...inspected, answer: { result: { ...state, inputRequests: shown } } };
+}
+
+/** Keeps account of a question of a task's that is put to nobody. */
+function unasked(parts: Parts, { session }: Call, { upstream }: Task, method: string, why: string): void {
+  parts.strays.take(strayOf(session, upstream, { kind: 'request', method: method.slice(0, 200) }, why));
 }

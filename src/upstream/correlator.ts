@@ -5,6 +5,9 @@ import type { Inbox } from './inbox.ts';
 import type { RequestOptions, UpstreamMessage, UpstreamReply } from './types.ts';
 import { notificationText, progressTokenOf, requestText, withProgressToken, type Incoming } from './wire.ts';
 
+/** How long an agent's call may have ended before words that come without a mark are certainly not about it. */
+const lateMs = 5_000;
+
 /** A call that waits on a stream that it shares with others. */
 interface Waiting {
   readonly owner: string | undefined;
@@ -23,6 +26,8 @@ export class Correlator {
   readonly #inbox: Inbox;
   readonly #send: (text: string, id: number | undefined) => boolean;
   readonly #waiting = new Map<number, Waiting>();
+  /** The last call that ended, and the last one before it of another agent. */
+  #ended: { readonly owner: string; readonly atMs: number }[] = [];
   #lastId = 0;
 
   /** `send` gets the id of the request it carries, if it is one; it gives false when the other side does not take it. */
@@ -92,14 +97,18 @@ export class Correlator {
     }
   }
 
-  /** Where a message without a call's mark belongs: the one agent's call that is in flight, if it is the only one. */
-  onlyCall(): ((message: UpstreamMessage) => void) | undefined {
+  /**
+   * Where a message without a call's mark belongs: the one agent's call that is in flight, if it is the only one. Words may come late: a
+   * notification belongs to it only where no call of another agent ended just before.
+   */
+  onlyCall(kind: 'request' | 'notification'): ((message: UpstreamMessage) => void) | undefined {
     let only: Waiting | undefined;
     for (const waiting of this.#waiting.values()) {
       if (waiting.owner === undefined) continue;
       if (only !== undefined) return undefined;
       only = waiting;
     }
+    if (kind === 'notification' && only?.owner !== undefined && this.#endedLately(only.owner)) return undefined;
     return only?.deliver;
   }
 
@@ -119,6 +128,18 @@ export class Correlator {
     this.#waiting.delete(id);
     waiting.clock.stop();
     this.#inbox.forgetProgress(id);
+    if (waiting.owner !== undefined) this.#noteEnd(waiting.owner);
     return waiting;
+  }
+
+  #noteEnd(owner: string): void {
+    const atMs = performance.now();
+    if (this.#ended[0]?.owner !== owner) this.#ended = [{ owner, atMs }, ...this.#ended.slice(0, 1)];
+    else this.#ended[0] = { owner, atMs };
+  }
+
+  #endedLately(owner: string): boolean {
+    const other = this.#ended.find((end) => end.owner !== owner);
+    return other !== undefined && performance.now() - other.atMs < lateMs;
   }
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../model/json.ts';
 import { CallClock } from './call-clock.ts';
+import type { OnStray } from './channel.ts';
 import type { CredentialSource } from './credentials.ts';
 import { fault } from './faults.ts';
 import { HttpExchange, type ExchangeFailure } from './http-exchange.ts';
@@ -19,6 +20,7 @@ export interface HttpProbeParts {
   readonly envelope: JsonObject;
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
+  readonly onStray: OnStray;
 }
 
 type Outcome =
@@ -57,7 +59,7 @@ function isRefused(outcome: Outcome): boolean {
   return outcome.kind === 'status' && (outcome.status === 401 || outcome.status === 403);
 }
 
-function ask({ target, envelope, timeoutMs, maxMessageBytes }: HttpProbeParts, credential: readonly string[]): Promise<Outcome> {
+function ask({ target, envelope, timeoutMs, maxMessageBytes, onStray }: HttpProbeParts, credential: readonly string[]): Promise<Outcome> {
   const params = { _meta: envelope };
   const own = ['accept', 'application/json, text/event-stream', 'content-type', 'application/json', 'accept-encoding', 'identity'];
   const mirrored = mirroredHeaders('server/discover', params, []);
@@ -70,9 +72,9 @@ function ask({ target, envelope, timeoutMs, maxMessageBytes }: HttpProbeParts, c
     const exchange = new HttpExchange(
       {
         onBody: (status, _headers, body) =>
-          finish(status < 300 ? (readAnswer(body) ?? { kind: 'status', status }) : readRefused(status, body)),
+          finish(status < 300 ? (readAnswer(body, onStray) ?? { kind: 'status', status }) : readRefused(status, body)),
         onEvent: (_type, data) => {
-          const answer = readAnswer(data);
+          const answer = readAnswer(data, onStray);
           if (answer === undefined) return 'more';
           finish(answer);
           return 'final';
@@ -103,7 +105,7 @@ function readRefused(status: number, body: Buffer): Outcome {
   return refused === undefined ? { kind: 'status', status } : { kind: 'error', code: refused.code, error: refused.error };
 }
 
-function readAnswer(data: string | Buffer): ProbeAnswer | undefined {
+function readAnswer(data: string | Buffer, onStray: OnStray): ProbeAnswer | undefined {
   let message: Incoming;
   try {
     message = parseMessage(data);
@@ -111,7 +113,10 @@ function readAnswer(data: string | Buffer): ProbeAnswer | undefined {
     // What is no message is no word of an era either.
     return undefined;
   }
-  if (message.kind !== 'response') return undefined;
+  if (message.kind !== 'response') {
+    onStray({ form: message.kind, method: message.method, why: 'it came before the upstream was asked anything for an agent' });
+    return undefined;
+  }
   if (message.error !== undefined) return { kind: 'error', code: Number(message.error['code']), error: message.error };
   return { kind: 'result', result: message.result ?? {} };
 }

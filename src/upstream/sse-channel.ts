@@ -163,7 +163,7 @@ export class SseChannel implements Channel {
           this.#parts.events.onStray({ form: 'response', method: undefined, why: 'no call waits for it' });
       }
       // The stream is this agent's own: what belongs to no single call still belongs to this agent.
-      else inbox.accept(message, correlator.onlyCall() ?? this.#parts.events.onMessage);
+      else inbox.accept(message, correlator.onlyCall(message.kind) ?? this.#parts.events.onMessage);
     } catch (error) {
       this.#log('message_dropped', error);
     }

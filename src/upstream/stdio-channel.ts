@@ -72,10 +72,18 @@ export class StdioChannel implements Channel {
   }
 
   async #subscribe(connection: StdioConnection, uri: string, message: OutgoingRequest, options: RequestOptions): Promise<UpstreamReply> {
-    const reply = await connection.correlator.request(message, options, this.#owner);
-    if (reply.kind === 'result' && this.#owner !== undefined && this.#onMessage !== undefined && !this.#closed) {
-      this.#link.subscribersOf(uri).set(this.#owner, this.#onMessage);
+    const owner = this.#owner;
+    const subscribers = this.#link.subscribersOf(uri);
+    const wasSubscribed = owner !== undefined && subscribers.has(owner);
+    // Before it is asked: the first news may stand right behind the answer.
+    if (owner !== undefined && this.#onMessage !== undefined) subscribers.set(owner, this.#onMessage);
+    let isSubscribed = wasSubscribed;
+    try {
+      const reply = await connection.correlator.request(message, options, owner);
+      isSubscribed ||= reply.kind === 'result';
+      return reply;
+    } finally {
+      if (owner !== undefined && (!isSubscribed || this.#closed)) this.#link.subscribersOf(uri).delete(owner);
     }
-    return reply;
   }
 }

@@ -210,7 +210,7 @@ export class StdioLink {
         if (hearing.size === 0) onStray({ form: 'notification', method: message.method, why: 'nobody subscribed to its resource' });
         for (const deliver of hearing.values()) deliver(told);
       } else {
-        inbox.accept(message, correlator.onlyCall());
+        inbox.accept(message, correlator.onlyCall(message.kind));
       }
     } catch (error) {
       // Many servers print a greeting to standard output: a line that is no message is noted and skipped.

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../model/json.ts';
+import type { OnStray } from './channel.ts';
 import { fault } from './faults.ts';
 import { eraOfAnswer } from './probe-answer.ts';
 import { ProbedChild } from './probed-child.ts';
@@ -15,6 +16,7 @@ export interface StdioProbeParts {
   readonly timeoutMs: number;
   readonly maxLineBytes: number;
   readonly killGraceMs: number;
+  readonly onStray: OnStray;
 }
 
 /** What a probe found; a program of the modern era runs on, so that it need not be started again. */
@@ -34,7 +36,7 @@ const maxWaitMs = 5_000;
  * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
  */
 export async function probeStdio(parts: StdioProbeParts): Promise<StdioFinding> {
-  const { upstream, transport, groups, envelope, timeoutMs, maxLineBytes, killGraceMs } = parts;
+  const { upstream, transport, groups, envelope, timeoutMs, maxLineBytes, killGraceMs, onStray } = parts;
   let timer: NodeJS.Timeout | undefined;
   let running: ProbedChild | undefined;
   let isKept = false;
@@ -44,7 +46,7 @@ export async function probeStdio(parts: StdioProbeParts): Promise<StdioFinding> 
       running = new ProbedChild(transport, maxLineBytes, groups, {
         onLine: (line) => {
           try {
-            const found = readLine(upstream, line);
+            const found = readLine(upstream, line, onStray);
             if (found !== undefined) resolve(found);
           } catch (error) {
             reject(error instanceof Error ? error : new Error('unknown'));
@@ -74,7 +76,7 @@ interface Answered {
   readonly result: JsonObject | undefined;
 }
 
-function readLine(upstream: string, line: Buffer): Answered | undefined {
+function readLine(upstream: string, line: Buffer, onStray: OnStray): Answered | undefined {
   let message: Incoming;
   try {
     message = parseMessage(line);
@@ -82,7 +84,10 @@ function readLine(upstream: string, line: Buffer): Answered | undefined {
     // A greeting on standard output is no answer.
     return undefined;
   }
-  if (message.kind !== 'response') return undefined;
+  if (message.kind !== 'response') {
+    onStray({ form: message.kind, method: message.method, why: 'it came before the upstream was asked anything for an agent' });
+    return undefined;
+  }
   const { error, result } = message;
   if (error !== undefined) return { era: eraOfAnswer(upstream, { kind: 'error', code: errorCodeOf(error), error }), result: undefined };
   return { era: eraOfAnswer(upstream, { kind: 'result', result: result ?? {} }), result };

@@ -49,6 +49,7 @@ export function stdioTransport(
       const found = await probeStdio({
         ...{ upstream, transport, groups, timeoutMs, killGraceMs: timing.killGraceMs, maxLineBytes: childLineBytes(options) },
         envelope: envelopeOf(introduction),
+        onStray: events.onStray,
       });
       if (open?.era === found.era || isClosed) await found.running?.child.stop(timing.killGraceMs);
       else running = found.running;

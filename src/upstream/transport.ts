@@ -63,7 +63,8 @@ export function transportOf(
     lifeMs: eraLifeMs,
     onFound: (found) => events.log({ level: 'info', event: 'era_found', upstream, detail: foundDetail(found) }),
     speaksSse: () => speaksSse(shared),
-    probe: () => probeHttp({ ...shared, envelope: envelopeOf({ clientInfo: ports.clientInfo, capabilities: {} }) }),
+    probe: () =>
+      probeHttp({ ...shared, onStray: events.onStray, envelope: envelopeOf({ clientInfo: ports.clientInfo, capabilities: {} }) }),
   });
   return {
     get era() {

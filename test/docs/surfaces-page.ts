@@ -108,7 +108,8 @@ An unknown method is answered as one only once policy allowed it, so that a refu
 ## What nobody takes
 
 A message of a server's that belongs to no call and no session goes nowhere, and policy is not asked: progress under a token that no call has, an answer that nobody waits for or a second one, a request of a server of
-2026-07-28 or during a request of the gateway's own, words on a connection of the gateway's own or of all agents together, the news of a resource that nobody subscribed to. Each leaves a \`refused\` record with the code
+2026-07-28 or during a request of the gateway's own, words on a connection of the gateway's own, the news of a resource that nobody subscribed to, questions of a task that no client
+answers. A program that all agents share sends much without saying for whom: that is taken for the one call that is in flight, but for words within five seconds of another agent's call. Each leaves a \`refused\` record with the code
 \`message.unplaced\`, phase \`message\`, the server, the method and why. Of one server 100 at once and 10 a minute have a record of their own; the rest is counted, and one record a minute says how many. \`castellan_refusals_total\` counts all.
 `;
 }

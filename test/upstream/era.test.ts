@@ -14,6 +14,14 @@ describe('which era an HTTP upstream speaks', () => {
       'modern',
     ],
     [
+      'the same behind a question, which is a stray',
+      ({ response, request }) =>
+        void stream(response).end(
+          `${frame({ jsonrpc: '2.0', id: 'q', method: 'roots/list' })}${frame({ jsonrpc: '2.0', id: request.message.id, result: discovered() })}`,
+        ),
+      'modern',
+    ],
+    [
       'success that names older versions only',
       ({ response, request }) => answer(response, request.message.id, discovered(['2025-11-25'])),
       'legacy',
@@ -39,6 +47,7 @@ describe('which era an HTTP upstream speaks', () => {
         assert.equal(status.era, era);
         assert.equal(server.calls('initialize').length, era === 'legacy' ? 1 : 0);
         assert.equal(server.calls('server/discover').length, era === 'legacy' ? 1 : 2);
+        if (title.includes('stray')) assert.deepEqual([...new Set(bench.strays.map(({ method }) => method))], ['roots/list']);
         await bench.upstreams.close();
       }));
 

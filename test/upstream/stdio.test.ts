@@ -26,7 +26,7 @@ if (process.env.GRANDCHILD) { const g = spawn(process.execPath, ['-e', 'setInter
 const replies = [];
 function take(m) {
   if (m.method === 'initialize') return send({ id: m.id, result: { protocolVersion: m.params.protocolVersion, capabilities: { tools: {}, resources: { subscribe: true } }, serverInfo: { name: 'raw', version: '1' } } });
-  if (m.method === 'tools/list') return send({ id: m.id, result: { tools: ['echo','hang','crash','double','huge','ask','env','progress'].map((name) => ({ name, inputSchema: { type: 'object' } })) } });
+  if (m.method === 'tools/list') return send({ id: m.id, result: { tools: ['echo','hang','crash','double','huge','ask','env','progress','late'].map((name) => ({ name, inputSchema: { type: 'object' } })) } });
   if (m.method === 'resources/list') return send({ id: m.id, result: { resources: [] } });
   if (m.method === 'resources/templates/list') return send({ id: m.id, error: { code: -32601, message: 'no' } });
   if (m.method === 'resources/subscribe') { send({ id: m.id, result: {} }); return send({ method: 'notifications/resources/updated', params: { uri: m.params.uri } }); }
@@ -40,6 +40,7 @@ function take(m) {
     case 'double': text('one'); text('two'); return send({ id: 'made up', result: {} });
     case 'huge': return text('x'.repeat(5000000));
     case 'ask': send({ id: 0, method: 'sampling/createMessage', params: { messages: [] } }); send({ method: 'notifications/message', params: { data: 'told' } }); return setTimeout(() => text('asked'), 30);
+    case 'late': text('answered'); return setTimeout(() => send({ method: 'notifications/message', params: { data: 'of the one before' } }), 50);
     case 'env': return text(JSON.stringify(process.env));
     case 'progress': send({ method: 'notifications/progress', params: { progressToken: m.params._meta.progressToken, progress: 1 } }); return text('done');
     default: setTimeout(() => text(JSON.stringify(m.params && m.params.arguments)), Math.random() * 20);
@@ -189,11 +190,28 @@ test('a request of the child goes to the one call in flight, and is refused when
   await bench.upstreams.close();
 });
 
+test('words that come after an answer are not taken for those of another agent’s call', async () => {
+  const bench = await rig([stdio('raw')]);
+  const told: UpstreamMessage[] = [];
+  const onMessage = (message: UpstreamMessage): void => void told.push(message);
+  await bench.call('raw', bench.owner('a'), 'tools/call', { name: 'late' });
+  const abort = new AbortController();
+  const hanging = (name: string) =>
+    assert.rejects(bench.call('raw', bench.owner(name), 'tools/call', { name: 'hang' }, { signal: abort.signal, onMessage }), {
+      code: 'call.cancelled',
+    });
+  const other = hanging('b');
+  await until(() => bench.strays.some(({ method }) => method === 'notifications/message'));
+  assert.deepEqual(told, []);
+  abort.abort();
+  await other;
+  await bench.upstreams.close();
+});
+
 test('only a session that subscribed hears of a changed resource', async () => {
   const bench = await rig([stdio('raw')]);
   const [one, two] = [bench.owner('one'), bench.owner('two')];
   await bench.call('raw', two, 'tools/call', { name: 'echo', arguments: {} });
-  await bench.call('raw', one, 'resources/subscribe', { uri: 'a:1' });
   await bench.call('raw', one, 'resources/subscribe', { uri: 'a:1' });
   await until(() => one.heard.length > 0);
   assert.deepEqual(one.heard[0], { kind: 'notification', method: 'notifications/resources/updated', params: { uri: 'a:1' } });

@@ -138,10 +138,34 @@ describe('tasks of 2026-07-28', { concurrency: false, timeout: 120_000 }, () => 
     );
     assert.match((await send('tasks/update', { taskId, inputResponses: name('Mallory') })).error.message, /not that answer/);
     assert.equal(rig.upstream.calls('tasks/update').length, sent.length);
-    states.set(upstreamId, { status: 'input_required', inputRequests: { pw: question('your password?') } });
+    states.set(upstreamId, { status: 'input_required', inputRequests: { who: question('your password?') } });
     const refused = await send('tasks/get', { taskId });
     assert.match(refused.error.message, /no passwords/);
     assert.ok(!JSON.stringify(refused).includes('your password'));
+    await send('tasks/update', { taskId, inputResponses: name('Ada') });
+    const last = rig.upstream.calls('tasks/update').at(-1);
+    assert.deepEqual(last?.message.params.inputResponses, {}, 'what answered the question before does not answer the one that was refused');
+  });
+
+  it('have questions that no client answers, or this one does not, on record; the agent gets the others', async () => {
+    const { taskId, upstreamId } = await begin();
+    const fine = {
+      method: 'elicitation/create',
+      params: { mode: 'form', message: 'name?', requestedSchema: { type: 'object', properties: {} } },
+    };
+    const inputRequests = { a: { method: 'tools/call', params: {} }, b: { method: 'roots/list' }, c: fine };
+    states.set(upstreamId, { status: 'input_required', inputRequests });
+    const seq = await rig.lastSeq();
+    const { result } = await send('tasks/get', { taskId });
+    assert.deepEqual(result.inputRequests, { c: fine });
+    const strays = (await rig.recordsAfter(seq)).filter(({ event }) => event?.code === 'message.unplaced');
+    assert.deepEqual(
+      strays.map(({ what, event }) => [what?.phase, what?.method, event?.message]),
+      [
+        ['message', 'tools/call', 'no client answers it'],
+        ['message', 'roots/list', 'the agent does not offer to answer it'],
+      ],
+    );
   });
 
   it('are unknown to others, and to a client that did not declare the extension', async () => {
