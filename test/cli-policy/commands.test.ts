@@ -16,23 +16,14 @@ denny contains "no" if {
 
 test('check: a finding shows its line with a caret, its lint and its cure; a switch puts it out', async () => {
   await repository.with('policies/rules/billing/typo.rego', badRule, async () => {
-    const [found, json, off] = await Promise.all([
+    const [found, off] = await Promise.all([
       repository.policy('check'),
-      repository.policy('check', '--json'),
       repository.policy('check', '--disable', 'known-sets', '--disable', 'unreachable', '--disable', 'metadata', '--disable', 'test-twin'),
     ]);
     assert.equal(found.code, 1);
     assert.match(
       found.stdout,
       /policies\/rules\/billing\/typo\.rego:3:1: error known-sets: `denny` is no set that the gateway reads\n {2}denny contains "no" if \{\n {2}\^\n {2}cure: write `deny`, or start the name of a private rule with `_`\n/,
-    );
-    const { ok, findings } = JSON.parse(json.stdout) as { ok: boolean; findings: { lint: string; file: string; row: number }[] };
-    assert.deepEqual([json.code, ok], [1, false]);
-    assert.deepEqual(
-      findings.map(({ lint, file, row }) => `${lint} ${file}:${row}`),
-      ['known-sets', 'metadata', 'test-twin']
-        .map((lint) => `${lint} policies/rules/billing/typo.rego:${lint === 'known-sets' ? 3 : 1}`)
-        .sort((a, b) => Number(a.endsWith('3')) - Number(b.endsWith('3'))),
     );
     assert.deepEqual([off.code, off.stdout], [0, '3 files are good\n']);
   });
@@ -41,9 +32,14 @@ test('check: a finding shows its line with a caret, its lint and its cure; a swi
 test('check: a lint file beside the policies counts; one that names no lint is refused', async () => {
   await repository.with('policies/rules/billing/typo.rego', badRule, async () => {
     await repository.with('.castellan-lint.yaml', 'warn: [known-sets, metadata, test-twin]\n', async () => {
-      const { code, stdout } = await repository.policy('check');
-      assert.equal(code, 0);
-      assert.match(stdout, /warning known-sets: /);
+      const { code, stdout } = await repository.policy('check', '--json');
+      const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: { lint: string; level: string; file: string; row: number }[] };
+      assert.deepEqual([code, ok], [0, true]);
+      const at = 'policies/rules/billing/typo.rego';
+      assert.deepEqual(
+        findings.map(({ lint, level, file, row }) => `${level} ${lint} ${file}:${row}`),
+        [`warning metadata ${at}:1`, `warning test-twin ${at}:1`, `warning known-sets ${at}:3`],
+      );
     });
     await repository.with('.castellan-lint.yaml', 'disable: [all]\n', async () => {
       const { code, stderr } = await repository.policy('check');
@@ -81,8 +77,8 @@ test('test: both engines are asked; a golden case that fails is told, with exit 
 test('test: an empty folder of tests fails only when that is asked for', async () => {
   await repository.put('no-tests/data.json', '{}');
   const [plain, strict] = await Promise.all([
-    repository.policy('test', '--tests', 'no-tests'),
-    repository.policy('test', '--tests', 'no-tests', '--fail-on-empty'),
+    repository.policy('test', '--one-engine', '--tests', 'no-tests'),
+    repository.policy('test', '--one-engine', '--tests', 'no-tests', '--fail-on-empty'),
   ]);
   assert.deepEqual([plain.code, strict.code !== 0], [0, true]);
 });
@@ -120,18 +116,16 @@ test('fmt --diff shows what would change, and changes nothing', async () => {
 test('eval: the value of a query over an input, with other data, and how it came about', async () => {
   await repository.put('input.json', '{"tool": {"name": "refund"}, "arguments": {"amount": 500}}');
   await repository.put('more.json', '{"limits": {"refund": 9000}}');
-  const [plain, changed, json, explained, undefinedOne, wrong, noFile] = await Promise.all([
+  const [plain, json, explained, undefinedOne, wrong, noFile] = await Promise.all([
     repository.policy('eval', 'data.gateway.call.deny', '--input', 'input.json'),
-    repository.policy('eval', 'data.gateway.call.deny', '--input', 'input.json', '--data', 'more.json'),
-    repository.policy('eval', 'x := data.limits.refund', '--json'),
+    repository.policy('eval', 'x := data.gateway.call.deny', '--input', 'input.json', '--data', 'more.json', '--json'),
     repository.policy('eval', 'data.gateway.call.deny', '--input', 'input.json', '--explain', 'full'),
     repository.policy('eval', 'data.nothing', '--fail'),
     repository.policy('eval', 'data.gateway['),
     repository.policy('eval', 'data.gateway', '--input', 'nowhere.json'),
   ]);
   assert.deepEqual(JSON.parse(plain.stdout), ['too much']);
-  assert.deepEqual(JSON.parse(changed.stdout), []);
-  assert.deepEqual((JSON.parse(json.stdout) as { result: { bindings: object }[] }).result[0]?.bindings, { x: 100 });
+  assert.deepEqual((JSON.parse(json.stdout) as { result: { bindings: object }[] }).result[0]?.bindings, { x: [] });
   assert.match(explained.stdout, /large_refund\.rego:13/);
   assert.deepEqual([undefinedOne.code, undefinedOne.stdout], [1, 'undefined\n']);
   assert.match(wrong.stderr, /^error: 1 error occurred: 1:\d+: rego_parse_error: /);
