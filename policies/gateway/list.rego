@@ -19,17 +19,20 @@ _visible_tools contains tool.exposed_name if {
 # Two servers may use one name: it shows only if each of them may be used under it.
 _visible_items := _shown_items - _hidden_items
 
-_shown_items contains item.name if {
+_shown_items contains _listed(item) if {
 	watched := combine.unenforced
 	some item in input.items
-	_possible(watched) with input.item as item with input.target as object.remove(item, ["findings"])
+	_possible(watched) with input.item as item with input.target as object.remove(item, ["findings", "exposed_name"])
 }
 
-_hidden_items contains item.name if {
+_hidden_items contains _listed(item) if {
 	watched := combine.unenforced
 	some item in input.items
-	not _possible(watched) with input.item as item with input.target as object.remove(item, ["findings"])
+	not _possible(watched) with input.item as item with input.target as object.remove(item, ["findings", "exposed_name"])
 }
+
+# Agents list a prompt under a name that may differ from the one it has at its server, which rules go by.
+_listed(item) := object.get(item, "exposed_name", item.name)
 
 _possible(watched) if {
 	_allowed(watched)

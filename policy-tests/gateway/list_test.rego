@@ -98,3 +98,12 @@ test_a_name_that_two_servers_share_shows_only_if_both_may_be_used if {
 	list := gateway.list with input as _items(shared)
 	list.visible == []
 }
+
+test_a_prompt_is_judged_by_its_name_and_listed_under_the_one_that_agents_know if {
+	prompts := [
+		{"kind": "prompt", "server": "everything", "name": "simple-prompt", "exposed_name": "everything_simple-prompt"},
+		{"kind": "prompt", "server": "files", "name": "simple-prompt", "exposed_name": "files_simple-prompt"},
+	]
+	list := gateway.list with input as _items(prompts) with input.identity.groups as ["support"]
+	list.visible == ["everything_simple-prompt"]
+}

@@ -7,7 +7,6 @@ import type { EndpointView, ExposedTool } from '../upstream/endpoint.ts';
 import { buildInput, type InputParts } from './build-input.ts';
 import type { Answer, Call } from './call.ts';
 import { decideList } from './decide.ts';
-import { kindOf } from './methods.ts';
 import { actedOn, isObserved, unenforced } from './observed.ts';
 import type { Parts } from './parts.ts';
 import { decidedRecord, finishedRecord, makeDurable } from './record.ts';
@@ -127,7 +126,7 @@ function listJson(call: Call, items: readonly Listed[]): string {
     json =
       call.method === 'tools/list'
         ? `[${[...endpoint.tools.values()].map((tool) => toolFacts(tool).json).join(',')}]`
-        : JSON.stringify(items.map(({ name, server, item }) => ({ kind: kindOf(call.method), server, name, findings: item?.findings })));
+        : JSON.stringify(items.map(({ item }) => item));
     kept.set(call.method, json);
   }
   return json;

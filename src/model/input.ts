@@ -42,6 +42,8 @@ export interface ItemFacts {
   readonly server: string;
   /** The resource's URI, the template, or the prompt's name at its server. */
   readonly name: string;
+  /** Of a prompt: the name under which agents list it. */
+  readonly exposed_name?: string;
   /** What a scan of its definition found; pointers are from the definition's root. Absent where nothing was found. */
   readonly findings?: readonly Finding[];
 }

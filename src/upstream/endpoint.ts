@@ -196,7 +196,7 @@ function joinPrompts(entries: readonly CatalogueEntry[], quarantined: Quarantine
   );
   const { named, quarantined: unnamed } = exposeNames<PromptCandidate>(candidates);
   for (const { item, reason } of unnamed) quarantined.push({ kind: 'prompt', upstream: item.upstream, name: item.name, reason });
-  return named;
+  return new Map([...named].map(([name, prompt]) => [name, { ...prompt, item: { ...prompt.item, exposed_name: name } }]));
 }
 
 /** Lists of all upstreams under one key. Where two have the same, the one that the configuration names first keeps it. */

@@ -264,6 +264,7 @@ test('prompts, capabilities, instructions and who can take a method', () => {
   );
   assert.equal(view.resolvePrompt('b_p')?.upstream, 'b');
   assert.equal(view.resolvePrompt('b_p')?.name, 'p');
+  assert.deepEqual(view.resolvePrompt('b_p')?.item, { kind: 'prompt', server: 'b', name: 'p', exposed_name: 'b_p' });
   assert.deepEqual(view.capabilities, {
     tools: { listChanged: true },
     resources: { listChanged: true, subscribe: true },

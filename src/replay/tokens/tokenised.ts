@@ -39,7 +39,7 @@ const historyRules: Members = {
   same_session: 'keep',
 };
 const findingRules: Members = { detector: 'keep', count: 'keep' };
-const itemRules: Members = { kind: 'keep', server: 'keep', findings: 'keep' };
+const itemRules: Members = { kind: 'keep', server: 'keep', exposed_name: 'keep', findings: 'keep' };
 
 /** Kinds whose names are configuration and not data: those of resources are addresses of things. */
 const namedKinds = new Set(['tool', 'prompt', 'protocol', 'logging', 'roots', 'sampling', 'elicitation', 'notification', 'unknown']);
