@@ -92,10 +92,20 @@ test('good policy: checked, tested, formatted and built', async () => {
 
 for (const [title, file, text, args] of [
   ['a failing test', 'policy-tests/more_test.rego', 'package more_test\n\ntest_no if 1 == 2\n', ['test']],
-  ['a failing test, all listed', 'policy-tests/more_test.rego', 'package more_test\n\ntest_no if 1 == 2\n', ['test', '--verbose']],
   ['a test that does not parse', 'policy-tests/more_test.rego', 'package more_test\n\ntest_no if {\n', ['test']],
   ['a call of what there is not', 'policy-tests/more_test.rego', 'package more_test\n\ntest_no if nothing(1)\n', ['test']],
-  ['only tests that match', 'policy-tests/more_test.rego', 'package more_test\n\ntest_no if 1 == 2\n', ['test', '--run', 'large']],
+  [
+    'a failing test, all listed',
+    'policy-tests/more_test.rego',
+    'package more_test\n\ntest_no if 1 == 2\n',
+    ['test', '--one-engine', '--verbose'],
+  ],
+  [
+    'only tests that match',
+    'policy-tests/more_test.rego',
+    'package more_test\n\ntest_no if 1 == 2\n',
+    ['test', '--one-engine', '--run', 'large'],
+  ],
 ] as const) {
   test(`${title}: text and exit code of \`opa test\``, async (t) => {
     await put(file, text);
@@ -107,7 +117,7 @@ for (const [title, file, text, args] of [
         t.diagnostic(`${withoutStockOpa}: its text was not compared`);
         return;
       }
-      const theirs = await stock('test', 'policies', 'policy-tests', ...args.slice(1));
+      const theirs = await stock('test', 'policies', 'policy-tests', ...args.slice(1).filter((one) => one !== '--one-engine'));
       if (args.includes('--verbose' as never)) assert.equal(ours.code, theirs.code);
       else assert.deepEqual(timeless(ours), timeless(theirs));
     } finally {
@@ -159,8 +169,8 @@ test('coverage below the threshold fails', async () => {
   assert.deepEqual([told.code, told.stdout], [2, '']);
   assert.match(told.stderr, /^Code coverage threshold not met: got \d+\.\d+ instead of 99\.00\n$/);
   const [below, above] = await Promise.all([
-    policy('test', '--coverage', '--threshold', '99', '--json'),
-    policy('test', '--coverage', '--threshold', '10', '--json'),
+    policy('test', '--one-engine', '--coverage', '--threshold', '99', '--json'),
+    policy('test', '--one-engine', '--coverage', '--threshold', '10', '--json'),
   ]);
   assert.deepEqual([below.code, above.code], [2, 0], below.stdout + above.stdout);
   assert.ok((JSON.parse(below.stdout) as { coverage: { coverage: number } }).coverage.coverage < 99);
