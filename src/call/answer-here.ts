@@ -40,7 +40,10 @@ export async function answerHere(parts: Parts, resolved: Resolved, route: Method
   return { result: text === undefined ? opening : { ...opening, instructions: text } };
 }
 
-/** Sends the same message to each upstream of the endpoint that can take it; an upstream that fails does not fail the others. */
+/**
+ * Sends the same message to each upstream of the endpoint that can take it, a notification only to those that the session has used; an
+ * upstream that fails does not fail the others.
+ */
 export async function toEvery(
   parts: Parts,
   resolved: Resolved,
@@ -50,7 +53,9 @@ export async function toEvery(
 ): Promise<void> {
   const { call, outgoing } = resolved;
   const params = outgoing(subject);
-  const upstreams = call.snapshot.endpoint.upstreamsFor(call.method);
+  // Who was never spoken to knows nothing that could have changed, and is not to be told of this agent.
+  const used = kind === 'notification' ? new Set(call.session.used()) : undefined;
+  const upstreams = call.snapshot.endpoint.upstreamsFor(call.method).filter((upstream) => used?.has(upstream) !== false);
   const { callTimeoutMs } = parts.settings();
   const sent = upstreams.map(async (upstream) => {
     const session = upstreamSession(parts, call, upstream);

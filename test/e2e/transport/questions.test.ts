@@ -100,4 +100,16 @@ describe('questions of an upstream', { concurrency: false }, () => {
     scene.response.end(done(scene));
     await heard.done;
   });
+
+  test('that an agent’s roots changed is told to the servers that it used, and to no other', async () => {
+    const agent = await rig.agent({ capabilities: all });
+    const changed = (): Promise<unknown> => agent.post({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' });
+    const before = rig.upstream.requests.length;
+    await changed();
+    await agent.request('ping');
+    assert.deepEqual(rig.upstream.requests.slice(before), []);
+    await agent.call('echo', { text: 'x' });
+    await changed();
+    await until(() => rig.upstream.calls('notifications/roots/list_changed').length === 1);
+  });
 });
