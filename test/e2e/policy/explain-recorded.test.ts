@@ -7,11 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
-import { endAll, until } from './support.ts';
+import { combining, endAll, until } from './support.ts';
 
 const execFile = promisify(execFileLater);
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
-const policies = new URL('../../../policies', import.meta.url).pathname;
 const rule = (limit: number): string => `package rules.local.limit
 
 # METADATA
@@ -36,7 +35,7 @@ describe('a recorded decision, explained', { timeout: 180_000 }, () => {
     upstream.tools = [echoTool];
     fixture = await startGatewayFixture({
       upstreams: `  one: { http: { url: "${upstream.url}" }, pinning: first_seen }`,
-      policy: { folder: policies },
+      policy: combining({ 'test/open.rego': 'package rules.test.open\n\nallow contains "fine"\n' }),
     });
     const put = async (limit: number): Promise<void> => {
       const { body: before } = await fixture.admin('GET', '/status');
