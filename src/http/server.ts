@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
+import { nodeHttp } from '../model/node-http.ts';
 import { adminRouter, type AdminPorts } from './admin.ts';
 import { answerBrokenHttp, type OnBroken } from './broken-http.ts';
 import { guard, passesGuard, type GuardOptions } from './guard.ts';
@@ -126,7 +127,7 @@ export interface ListenOptions {
 
 /** A server that closes slow headers and bodies and takes no lenient HTTP; resolves once it listens. */
 export function listen(app: RequestListener, options: ListenOptions): Promise<Server> {
-  const server = createServer(
+  const server = nodeHttp.createServer(
     {
       headersTimeout: options.headerTimeoutMs,
       requestTimeout: options.bodyTimeoutMs,

@@ -7,6 +7,7 @@ import { checkClaims } from './check-claims.ts';
 import { parseJsonObject, readCompactJws, verifySignature, type CompactJws } from './compact-jws.ts';
 import { IssuerKeys, type IssuerStatus } from './issuer-keys.ts';
 import { mapClaims } from './map-claims.ts';
+import { plainGet } from './plain-get.ts';
 import { settleIssuer, settleKeyTimes, type IdentityOptions, type IssuerSettings } from './options.ts';
 import { TokenCache } from './token-cache.ts';
 import { tokenRefusal } from './token-refusal.ts';
@@ -95,7 +96,7 @@ function issuersOf(options: IdentityOptions, nowMs: () => number): ReadonlyMap<s
       issuer: settings,
       times,
       nowMs,
-      fetch: options.fetch ?? globalThis.fetch,
+      fetch: options.fetch ?? plainGet,
       onEvent: options.onEvent ?? (() => undefined),
     });
     issuers.set(settings.issuer, { settings, keys });

@@ -1,8 +1,9 @@
 import { parseJsonObject } from './compact-jws.ts';
+import type { PlainAnswer, PlainGet } from './plain-get.ts';
 
 /** How a document is fetched: the function, and the limits on it. */
 export interface FetchLimits {
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: PlainGet;
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
@@ -27,7 +28,6 @@ export function trustedUrl(text: string): URL | undefined {
 export async function fetchDocument(url: URL, limits: FetchLimits): Promise<Readonly<Record<string, unknown>> | undefined> {
   const response = await limits.fetch(url, { redirect: 'error', headers: { accept: 'application/json' }, signal: limits.signal });
   if (response.status !== 200) {
-    await response.body?.cancel();
     if (response.status >= 400 && response.status < 500) return undefined;
     throw new Error(`\`${url.href}\` answered ${response.status}`);
   }
@@ -36,10 +36,10 @@ export async function fetchDocument(url: URL, limits: FetchLimits): Promise<Read
   return document;
 }
 
-async function readBounded(response: Response, maxBytes: number, url: URL): Promise<Uint8Array> {
+async function readBounded(response: PlainAnswer, maxBytes: number, url: URL): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) throw new Error(`\`${url.href}\` answered with more than ${maxBytes} bytes`);
     chunks.push(chunk);

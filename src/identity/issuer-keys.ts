@@ -3,13 +3,14 @@ import { fetchDocument } from './fetch-document.ts';
 import { discoverJwksUri } from './issuer-metadata.ts';
 import { readKeySet, type KeySet } from './key-set.ts';
 import type { IdentityEvent, IssuerSettings, KeySettings } from './options.ts';
+import type { PlainGet } from './plain-get.ts';
 import type { SigningKey } from './signing-key.ts';
 
 interface Deps {
   readonly issuer: Pick<IssuerSettings, 'issuer' | 'jwksUri'>;
   readonly times: KeySettings;
   readonly nowMs: () => number;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: PlainGet;
   readonly onEvent: (event: IdentityEvent) => void;
 }
 
@@ -137,7 +138,7 @@ export class IssuerKeys {
   }
 }
 
-/** The message, and the one beneath it: `fetch failed` alone says nothing. */
+/** The message, and the one beneath it, which says why. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -4,6 +4,7 @@ import type { Awaitable } from '../model/ports.ts';
 import { signatureAlgorithms } from './algorithms.ts';
 import type { ClaimPath } from './claim-path.ts';
 import { trustedUrl } from './fetch-document.ts';
+import type { PlainGet } from './plain-get.ts';
 
 /** Who may issue tokens, and how their tokens are read. */
 export interface IssuerOptions {
@@ -82,7 +83,8 @@ export interface IdentityOptions {
   readonly keys?: KeyTimes | undefined;
   readonly cache?: { readonly maxEntries?: number | undefined; readonly maxAgeS?: number | undefined } | undefined;
   readonly clock?: { nowMs(): number } | undefined;
-  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** How issuers' documents are fetched. */
+  readonly fetch?: PlainGet | undefined;
   readonly onEvent?: ((event: IdentityEvent) => void) | undefined;
 }
 

@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { nodeHttp } from '../model/node-http.ts';
 import { SinkFault, type SinkNetwork } from './sink.ts';
 
 /** What came back: the status and the beginning of the body. */
@@ -25,7 +26,7 @@ export class HttpPost {
   readonly #network: SinkNetwork | undefined;
   readonly #timeoutMs: number;
   readonly #agents = {
-    'http:': new HttpAgent({ keepAlive: true, maxSockets: 1 }),
+    'http:': new nodeHttp.Agent({ keepAlive: true, maxSockets: 1 }),
     'https:': new HttpsAgent({ keepAlive: true, maxSockets: 1 }),
   };
 
@@ -80,7 +81,7 @@ export class HttpPost {
       const sent: ClientRequest =
         url.protocol === 'https:'
           ? httpsRequest(url, { ...options, agent: this.#agents['https:'] }, answered)
-          : httpRequest(url, { ...options, agent: this.#agents['http:'] }, answered);
+          : nodeHttp.request(url, { ...options, agent: this.#agents['http:'] }, answered);
       sent.on('error', reject);
       sent.end(body);
     });

@@ -110,7 +110,7 @@ test('a remote issuer cannot point the gateway at its own machine', async () => 
   const authenticator = createAuthenticator({
     issuers: [{ issuer: 'https://idp.example', audiences: [audience] }],
     fetch: (url) => {
-      asked.push(String(url instanceof Request ? url.url : url));
+      asked.push(url.href);
       return Promise.resolve(Response.json({ issuer: 'https://idp.example', jwks_uri: 'http://127.0.0.1:1/jwks' }));
     },
   });
