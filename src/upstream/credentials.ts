@@ -1,4 +1,4 @@
-import { allowInsecureRequests, clientCredentialsGrant, ClientSecretBasic, discovery, type Configuration } from 'openid-client';
+import type { Configuration } from 'openid-client';
 import { isPrivateAddress } from './private-network.ts';
 import { fault } from './faults.ts';
 import type { UpstreamOptions } from './types.ts';
@@ -77,6 +77,7 @@ class ClientCredentials implements CredentialSource {
   async #grant(): Promise<readonly string[]> {
     const { scope, resource } = this.#options;
     try {
+      const { clientCredentialsGrant } = await openIdClient();
       const issuer = await this.#discover();
       const sentAtMs = Date.now();
       const tokens = await clientCredentialsGrant(issuer, {
@@ -103,15 +104,21 @@ class ClientCredentials implements CredentialSource {
     return this.#issuer;
   }
 
-  #discoverAs(algorithm: 'oidc' | 'oauth2'): Promise<Configuration> {
+  async #discoverAs(algorithm: 'oidc' | 'oauth2'): Promise<Configuration> {
+    const client = await openIdClient();
     const { issuer, clientId, clientSecret } = this.#options;
     const url = new URL(issuer);
     const isLoopback = url.protocol === 'http:' && isPrivateAddress(url.hostname.replace(/^\[|\]$/g, ''));
-    return discovery(url, clientId, undefined, ClientSecretBasic(clientSecret), {
+    return client.discovery(url, clientId, undefined, client.ClientSecretBasic(clientSecret), {
       algorithm,
       timeout: Math.ceil(this.#timeoutMs / 1_000),
       // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that it stands out; it is for loopback only
-      execute: isLoopback ? [allowInsecureRequests] : [],
+      execute: isLoopback ? [client.allowInsecureRequests] : [],
     });
   }
+}
+
+/** Loaded for those who use it: it brings an HTTP client of its own. */
+function openIdClient(): Promise<typeof import('openid-client')> {
+  return import('openid-client');
 }

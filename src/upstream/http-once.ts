@@ -1,6 +1,6 @@
-import type { Dispatcher } from 'undici';
 import { CallClock } from './call-clock.ts';
 import { HttpExchange, type ExchangeFailure, type ResponseHeaders } from './http-exchange.ts';
+import type { Connections } from './http-target.ts';
 
 const maxAnswerBytes = 65_536;
 
@@ -11,7 +11,7 @@ export type OnceOutcome =
 
 /** Sends one HTTP request whose answer matters only by its status. Never rejects. */
 export function httpOnce(
-  pool: Dispatcher,
+  pool: Connections,
   request: { readonly method: 'POST' | 'DELETE'; readonly path: string; readonly headers: string[]; readonly body?: string },
   timeoutMs: number,
 ): Promise<OnceOutcome> {

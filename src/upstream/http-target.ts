@@ -1,5 +1,8 @@
-import { Pool, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
+// Not the whole package: its own fetch, caches and mocks would take 3 MB that nobody uses.
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { guardedLookup, isPrivateAddress } from './private-network.ts';
+import { patientParser } from './patient-parser.ts';
 import type { UpstreamOptions } from './types.ts';
 
 /**
@@ -8,14 +11,19 @@ import type { UpstreamOptions } from './types.ts';
  */
 const callConnections = 128;
 
+/** Requests over kept-alive connections. */
+export type Connections = Pick<Dispatcher, 'dispatch'>;
+
 /** The HTTP server behind an upstream: where it is, and kept-alive connections to it. */
 export interface HttpTarget {
   readonly url: URL;
   readonly path: string;
-  readonly calls: Dispatcher;
-  readonly streams: Dispatcher;
+  readonly calls: Connections;
+  readonly streams: Connections;
   /** Name and value in turn, as undici takes them fastest. */
   readonly headers: readonly string[];
+  /** Held, so that the connections' own parser shares its code. */
+  readonly parser: WebAssembly.Module | undefined;
   close(): Promise<void>;
 }
 
@@ -29,7 +37,8 @@ export function httpTarget(options: UpstreamOptions): HttpTarget {
   if (closedNetwork && isPrivateAddress(url.hostname.replace(/^\[|\]$/g, ''))) {
     throw new TypeError(`the URL of \`${options.name}\` is a private address; set its \`allowPrivateNetwork\``);
   }
-  const pool = (connections: number | null): Pool =>
+  const parser = patientParser();
+  const pool = (connections: number | null): InstanceType<typeof Pool> =>
     new Pool(url.origin, {
       connections,
       pipelining: 1,
@@ -48,6 +57,7 @@ export function httpTarget(options: UpstreamOptions): HttpTarget {
     path: url.pathname + url.search,
     calls,
     streams,
+    parser,
     headers: Object.entries(options.transport.headers ?? {}).flat(),
     close: async () => {
       await Promise.all([calls.destroy(), streams.destroy()]);
