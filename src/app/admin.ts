@@ -1,7 +1,5 @@
 import type { AdminDoor } from './identity.ts';
-import type { AuditLogOptions } from '../audit/open.ts';
 import { searchAudit } from '../audit/query.ts';
-import type { KeyRing } from '../audit/sealed-keys.ts';
 import { readAudit } from '../audit/read.ts';
 import type { KeyRequest, KeyRow } from '../cli/application.ts';
 import type { Config } from '../config/schema-types.ts';
@@ -12,7 +10,6 @@ import type { TenantId } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { ApiKey, ApiKeyBook, ApprovalBook, AuditLog, Db } from '../model/ports.ts';
 import type { Log } from '../observe/log.ts';
-import type { StoreOptions } from '../store/open.ts';
 import { viewCatalogue } from '../upstream/catalogue-view.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import type { Endpoints } from './upstreams.ts';
@@ -23,26 +20,6 @@ import { explainRecorded } from './explain-recorded.ts';
 import { readInputKeys } from './input-keys.ts';
 import { keepingPorts } from './keeping-ports.ts';
 import { receiptOf } from './receipts.ts';
-
-/** Where a configuration keeps its data. */
-export function storeOptions(config: Config): StoreOptions {
-  const { postgres, sqlite } = config.store;
-  if (postgres !== undefined) return { kind: 'postgres', url: postgres.url.reveal(), maxConnections: postgres.connections };
-  if (sqlite !== undefined) return { kind: 'sqlite', path: sqlite.path };
-  throw new TypeError('a store is one of `sqlite` and `postgres`: the configuration was checked for it');
-}
-
-/** How the audit log's worker opens the same database, and with which keys it seals inputs where they are kept. */
-export function auditStore(config: Config, keys?: KeyRing): AuditLogOptions {
-  const store = storeOptions(config);
-  const storeModule = new URL(import.meta.url.endsWith('.ts') ? '../store/open.ts' : '../store/open.js', import.meta.url).href;
-  return {
-    storeModule,
-    storeOptions:
-      store.kind === 'sqlite' ? { ...store, thread: 'calling', durability: config.audit.durability } : { ...store, maxConnections: 1 },
-    ...(keys === undefined || !config.audit.inputs.enabled ? {} : { keys }),
-  };
-}
 
 const dayMs = 86_400_000;
 

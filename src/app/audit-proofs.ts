@@ -13,7 +13,7 @@ import type { Config } from '../config/schema-types.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
 import { openDb } from '../store/open.ts';
-import { auditStore, storeOptions } from './admin.ts';
+import { auditStore, storeOptions } from './stores.ts';
 import { checkpointSigner, checkpointVerifiers } from './checkpoints.ts';
 import { readGiven } from './given-files.ts';
 import { readInputKeys } from './input-keys.ts';

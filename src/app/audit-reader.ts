@@ -2,7 +2,7 @@ import { searchAudit } from '../audit/query.ts';
 import type { AuditReader, Environment } from '../cli/application.ts';
 import { loadConfig } from '../config/load.ts';
 import { openDb } from '../store/open.ts';
-import { storeOptions } from './admin.ts';
+import { storeOptions } from './stores.ts';
 import { exportFile } from './audit-export.ts';
 import { auditSearch } from './audit-filter.ts';
 import { readInputKeys } from './input-keys.ts';

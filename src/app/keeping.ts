@@ -8,7 +8,7 @@ import type { Config } from '../config/schema-types.ts';
 import type { Db } from '../model/ports.ts';
 import { withLease } from '../store/lease.ts';
 import { openDb } from '../store/open.ts';
-import { auditStore, storeOptions } from './admin.ts';
+import { auditStore, storeOptions } from './stores.ts';
 import { readInputKeys } from './input-keys.ts';
 import { keepingPorts, type KeepingPorts } from './keeping-ports.ts';
 import type { Observation } from './observe.ts';

@@ -4,8 +4,9 @@ import { loadConfig } from '../config/load.ts';
 import type { TenantId } from '../model/ids.ts';
 import { createApiKeyBook } from '../store/api-keys.ts';
 import { openDb } from '../store/open.ts';
-import { auditStore, createKey, keyRow, storeOptions } from './admin.ts';
+import { createKey, keyRow } from './admin.ts';
 import { systemRecord } from './rooms.ts';
+import { auditStore, storeOptions } from './stores.ts';
 
 /** Keys straight in the database of a configuration. @throws GatewayError `config.invalid`, `store.unavailable` */
 export async function openOfflineKeys(configPath: string, env: Environment): Promise<OfflineKeys> {

@@ -16,8 +16,8 @@ import { prebuiltRelease } from '../release/prebuilt.ts';
 import { readPolicy, type PolicyPlace } from '../release/read-policy.ts';
 import { createReleaseManager } from '../release/release-manager.ts';
 import type { BuiltRelease, KeptRelease, ReleaseEvent, ReleaseManager } from '../release/release-ports.ts';
-import { compareTests, type InterpretedTest } from '../workshop/two-engines.ts';
-import { engineTools } from './engine-tools.ts';
+import { version } from '../version.ts';
+import type { InterpretedTest } from '../workshop/two-engines.ts';
 import { RuleTimer } from './time-rule.ts';
 
 const mebibyte = 1024 * 1024;
@@ -128,7 +128,7 @@ export async function openReleases({ config, compiler, onEvent, keep, onWorkerEn
         builtins: { names: servedBuiltins, callerUrl: workerUrl(import.meta.url, '../rego/builtins').href },
       }),
     partial: (query) => compiler.use((opa) => opa.partial(query)),
-    compiler: 'opa 1.22.0',
+    compiler: `opa 1.22.0, castellan ${version}, v8 ${process.versions.v8}`,
     cacheDir: config.cache_dir,
     watch: config.watch,
     onEvent,
@@ -178,6 +178,8 @@ async function firstDifference(
   results: readonly InterpretedTest[],
 ): Promise<string | undefined> {
   const repository = { ...source, policyFolder: shown(folders.policy), testsFolder: shown(folders.tests) };
+  // What compares the engines is loaded where it is asked for: a start that finds its release compiled needs none of it.
+  const [{ compareTests }, { engineTools }] = await Promise.all([import('../workshop/two-engines.ts'), import('./engine-tools.ts')]);
   const compared = compareTests(await engineTools(opa), repository, results).catch((error: unknown) => {
     // Tests that replace a builtin compile for the interpreter alone; the golden cases stand for them.
     if (error instanceof RegoError && error.kind === 'rego') return { differences: [] };

@@ -14,7 +14,7 @@ import { createPolicyEngine } from '../policy/pool.ts';
 import { servedBuiltins } from '../rego/served-builtins.ts';
 import { openDb } from '../store/open.ts';
 import { createReleaseModules } from '../store/release-modules.ts';
-import { storeOptions } from './admin.ts';
+import { storeOptions } from './stores.ts';
 import { checkpointSigner } from './checkpoints.ts';
 import { readGiven, textOf } from './given-files.ts';
 import { readInputKeys } from './input-keys.ts';

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema-types.ts';
 import type { Db } from '../model/ports.ts';
 import type { RecordedDecisions } from '../model/recorded.ts';
 import { openDb } from '../store/open.ts';
-import { storeOptions } from './admin.ts';
+import { storeOptions } from './stores.ts';
 import { readInputKeys } from './input-keys.ts';
 
 /**

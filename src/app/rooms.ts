@@ -27,7 +27,7 @@ import { createToolPins } from '../store/tool-pins.ts';
 import type { Upstreams } from '../upstream/types.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
 import { version } from '../version.ts';
-import { auditStore, storeOptions } from './admin.ts';
+import { auditStore, storeOptions } from './stores.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openInputKeys } from './input-keys.ts';
 import { endInterrupted } from './interrupted.ts';

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema-types.ts';
 import { createApp, listen, metricsApp, type ServerPorts } from '../http/server.ts';
 import type { GatewayError } from '../model/errors.ts';
 import { parseStrict } from '../model/strict-json.ts';
-import { openAdminPorts } from './admin.ts';
+import type { openAdminPorts } from './admin.ts';
 import { readiness, type RunState } from './readiness.ts';
 import type { Rooms, Undo } from './rooms.ts';
 
@@ -25,7 +25,8 @@ export async function serve(
     const own = await listen(metricsApp(render), { host: config.metrics.host, port: config.metrics.port, ...timeouts });
     undo.push(() => closeServer(own, 0));
   }
-  const ports = portsOf(rooms, config, control, config.metrics.enabled && config.metrics.port === undefined ? render : undefined);
+  const admin = config.admin === undefined ? undefined : (await import('./admin.ts')).openAdminPorts;
+  const ports = portsOf(rooms, config, control, admin, config.metrics.enabled && config.metrics.port === undefined ? render : undefined);
   const server = await listen(createApp(ports), { host, port, ...timeouts, onBroken: ports.guard.onRefusal });
   undo.push(() => closeServer(server, 0));
   return server;
@@ -35,6 +36,7 @@ function portsOf(
   rooms: Rooms,
   config: Config,
   { reload, state }: { reload: () => Promise<unknown>; state: () => RunState },
+  admin: typeof openAdminPorts | undefined,
   metrics: ServerPorts['metrics'],
 ): ServerPorts {
   const { live, pipeline, sessions, endpoints, observation } = rooms;
@@ -64,19 +66,16 @@ function portsOf(
       tracer: rooms.tracer,
       now: Date.now,
     },
-    admin:
-      config.admin === undefined
-        ? undefined
-        : openAdminPorts({
-            ...rooms,
-            doors: () => live.now.doors.admin,
-            config: () => live.now.config,
-            parse,
-            readiness: ready,
-            reload,
-            log,
-            refused,
-          }),
+    admin: admin?.({
+      ...rooms,
+      doors: () => live.now.doors.admin,
+      config: () => live.now.config,
+      parse,
+      readiness: ready,
+      reload,
+      log,
+      refused,
+    }),
     resourceMetadata: (endpoint) =>
       endpoint === undefined ? live.now.doors.admin?.metadata() : endpoints.has(endpoint) ? live.now.doors.metadata(endpoint) : undefined,
     rootEndpoint: () => (endpoints.names().length === 1 ? endpoints.names()[0] : undefined),

@@ -7,7 +7,7 @@ import type { SinkState } from '../sinks/pump.ts';
 import type { S3Place } from '../sinks/s3-objects.ts';
 import type { SinkOptions, SinkTarget } from '../sinks/sink.ts';
 import { version } from '../version.ts';
-import { storeOptions } from './admin.ts';
+import { storeOptions } from './stores.ts';
 import { readInputKeys } from './input-keys.ts';
 import type { Observation } from './observe.ts';
 import type { SinkMessage, SinkWorkerData } from './sink-worker.ts';

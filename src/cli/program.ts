@@ -1,22 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import type { Application } from './application.ts';
-import { approvalsCommand } from './approvals.ts';
-import { auditCommand } from './audit.ts';
-import { catalogueCommand } from './catalogue.ts';
-import { checkCommand } from './check.ts';
-import { demoCommand } from './demo.ts';
 import { exitCodes, exitHelp } from './exit-codes.ts';
-import { initCommand } from './init.ts';
-import { keysCommand } from './keys.ts';
-import { lockCommand } from './lock.ts';
-import { loginCommand } from './login.ts';
 import { Output } from './output.ts';
-import { policyCommand } from './policy.ts';
-import { replayCommand } from './replay.ts';
-import { serveCommand } from './serve.ts';
 import { version } from '../version.ts';
-import { versionCommand } from './version.ts';
 
 /** What every command gets: where it writes, and how it says how it ended. */
 export interface CommandContext {
@@ -26,24 +13,30 @@ export interface CommandContext {
   readonly exit: (code: number) => void;
 }
 
-const commands = [
-  serveCommand,
-  checkCommand,
-  policyCommand,
-  lockCommand,
-  catalogueCommand,
-  initCommand,
-  loginCommand,
-  keysCommand,
-  approvalsCommand,
-  auditCommand,
-  replayCommand,
-  demoCommand,
-  versionCommand,
-];
+type MakeCommand = (context: CommandContext) => Command;
 
-/** Every command with its options. Parsing throws a `CommanderError` for a wrong command line and for `--help`. */
-export function createProgram(context: CommandContext): Command {
+/** Commands by name, in the order of the help. Each is a module that is loaded when it is asked for. */
+const commands: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  check: async () => (await import('./check.ts')).checkCommand,
+  policy: async () => (await import('./policy.ts')).policyCommand,
+  lock: async () => (await import('./lock.ts')).lockCommand,
+  catalogue: async () => (await import('./catalogue.ts')).catalogueCommand,
+  init: async () => (await import('./init.ts')).initCommand,
+  login: async () => (await import('./login.ts')).loginCommand,
+  keys: async () => (await import('./keys.ts')).keysCommand,
+  approvals: async () => (await import('./approvals.ts')).approvalsCommand,
+  audit: async () => (await import('./audit.ts')).auditCommand,
+  replay: async () => (await import('./replay.ts')).replayCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand,
+  version: async () => (await import('./version.ts')).versionCommand,
+};
+
+/**
+ * The program with every command and its options, or with the one that `argv` names. Parsing throws a `CommanderError` for a wrong command
+ * line and for `--help`.
+ */
+export async function createProgram(context: CommandContext, argv: readonly string[] = []): Promise<Command> {
   const { output } = context;
   const program = new Command('castellan')
     .description('A policy-as-code gateway for the Model Context Protocol')
@@ -54,7 +47,10 @@ export function createProgram(context: CommandContext): Command {
     .configureOutput({ getOutHasColors: () => output.colors, getErrHasColors: () => output.colors })
     .showHelpAfterError('run it with --help for its options')
     .addHelpText('after', exitHelp);
-  for (const make of commands) program.addCommand(inherit(make(context)));
+  const word = argv.find((one) => !one.startsWith('-')) ?? '';
+  const wanted = Object.entries(commands).filter(([name]) => name === word || !Object.hasOwn(commands, word));
+  const makers = await Promise.all(wanted.map(([, load]) => load()));
+  for (const make of makers) program.addCommand(inherit(make(context)));
   return program;
 }
 
@@ -63,7 +59,8 @@ export async function run(argv: readonly string[], app: Application): Promise<nu
   const output = new Output(process.stdout, process.stderr, process.env);
   let code: number = exitCodes.ok;
   try {
-    await createProgram({ app, output, exit: (next) => void (code = next) }).parseAsync(argv, { from: 'user' });
+    const program = await createProgram({ app, output, exit: (next) => void (code = next) }, argv);
+    await program.parseAsync(argv, { from: 'user' });
     return code;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;

@@ -1,13 +1,9 @@
-import { Client } from 'pg';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
 import { migrate, type MigrationConnection } from './migrate.ts';
-import { isPostgresOutage } from './postgres-outage.ts';
-import { postgresDb, postgresSettings } from './postgres-db.ts';
 import { busyTimeoutMs } from './sqlite-connection.ts';
 import { sqliteDb } from './sqlite-db.ts';
 import { callingThreadLane, OwnThreadLane, type SqliteLane } from './sqlite-lane.ts';
-import { unavailable } from './store-fault.ts';
 
 /** Where the data is. Plain values, so that a worker thread can be given them. */
 export type StoreOptions =
@@ -35,7 +31,10 @@ const migrationDeadlineMs = 60_000;
  * @throws GatewayError `config.invalid` when the schema is newer than the program, `store.unavailable` when the database cannot be opened
  */
 export async function openDb(options: StoreOptions): Promise<Db> {
-  return options.kind === 'sqlite' ? openSqlite(options) : openPostgres(options);
+  if (options.kind === 'sqlite') return openSqlite(options);
+  // Its driver is loaded where it is used: each thread that opens a database would hold it.
+  const { openPostgres } = await import('./open-postgres.ts');
+  return openPostgres(options, migrationDeadlineMs);
 }
 
 async function openSqlite(options: Extract<StoreOptions, { kind: 'sqlite' }>): Promise<Db> {
@@ -57,25 +56,4 @@ async function openSqlite(options: Extract<StoreOptions, { kind: 'sqlite' }>): P
     throw error;
   }
   return sqliteDb(lane);
-}
-
-async function openPostgres(options: Extract<StoreOptions, { kind: 'postgres' }>): Promise<Db> {
-  const client = new Client(postgresSettings(options.url, migrationDeadlineMs));
-  client.on('error', () => undefined); // a connection that dies here fails the statement that waits on it
-  try {
-    await client.connect();
-    const encoding = await client.query<{ server_encoding: string }>('SHOW server_encoding');
-    if (encoding.rows[0]?.server_encoding !== 'UTF8')
-      throw new GatewayError('config.invalid', 'the PostgreSQL database must have the encoding UTF8: create it with `ENCODING UTF8`');
-    await migrate({
-      engine: 'postgres',
-      run: async (sql, params = []) => (await client.query<Record<string, unknown>>(sql, [...params])).rows,
-    });
-  } catch (error) {
-    if (error instanceof GatewayError || !isPostgresOutage(error)) throw error;
-    throw unavailable('the database cannot be reached; is it running, and are address and password right?', error);
-  } finally {
-    await client.end().catch(() => undefined); // it was only lent for the migrations
-  }
-  return postgresDb(options.url, options.maxConnections ?? 8);
 }

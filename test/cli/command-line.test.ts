@@ -15,7 +15,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'castellan-cli-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const output = new Output(process.stdout, process.stderr, {});
-const program = createProgram({ app: application, output, exit: () => undefined });
+const program = await createProgram({ app: application, output, exit: () => undefined });
 const all = [
   [],
   ...program.commands.flatMap((command) => [[command.name()], ...command.commands.map((sub) => [command.name(), sub.name()])]),
@@ -40,7 +40,7 @@ test('each command has --help, on standard output, with exit code 0', async () =
 /** In this process: starting one for each command would take longer than all the rest. */
 async function helpOf(words: readonly string[]): Promise<string> {
   let text = '';
-  const fresh = createProgram({ app: application, output, exit: () => undefined });
+  const fresh = await createProgram({ app: application, output, exit: () => undefined });
   const listen = (command: typeof fresh): void => {
     command.configureOutput({ writeOut: (chunk) => (text += chunk) });
     command.commands.forEach((sub) => listen(sub));

@@ -47,10 +47,10 @@ once and stored as a hash.`,
 };
 
 /** `docs/reference/cli.md`, from the commands. */
-export function cliPage(): string {
+export async function cliPage(): Promise<string> {
   const silent = { write: () => true, on: () => undefined };
   const output = new Output(silent as never, silent as never, {});
-  const program = createProgram({ app: application, output, exit: () => undefined });
+  const program = await createProgram({ app: application, output, exit: () => undefined });
   const meanings = new Map([...exitHelp.matchAll(/^ {2}(\d) {2}(.+)$/gm)].map(([, code = '', words = '']) => [Number(code), words]));
   const codes = Object.values(exitCodes).map((code) => `| ${code} | ${meanings.get(code) ?? ''} |\n`);
   return head + codes.join('') + sections(program, []).join('');

@@ -4,7 +4,7 @@ import { decisionPage, inputPage } from './schema-pages.ts';
 import { surfacesPage } from './surfaces-page.ts';
 
 /** The pages that are made from code and schemas, by path. */
-export const generatedPages: Readonly<Record<string, () => string>> = {
+export const generatedPages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/policy-input.md': inputPage,
   'docs/reference/policy-decision.md': decisionPage,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { storeOptions } from '../../../src/app/admin.ts';
+import { storeOptions } from '../../../src/app/stores.ts';
 import { readInputKeys } from '../../../src/app/input-keys.ts';
 import { keyedDigests, openDigestKey } from '../../../src/audit/digest-key.ts';
 import { loadConfig } from '../../../src/config/load.ts';
