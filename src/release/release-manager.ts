@@ -136,12 +136,16 @@ class FolderReleases implements ReleaseManager {
     const key = this.#key(source);
     const cached = await this.#cache?.read(key);
     const built = cached ?? (await this.#build(source));
+    // What was kept has passed them all, and the key names what it passed in: cases over other data each need an engine of their own.
+    const cases = readGoldenCases(source.cases).filter(({ data }) => cached === undefined || data === undefined);
     if (last?.source.digest === source.digest) {
+      const fault = await this.#fault(last.engine, await compileModule(built.wasm), built, cases);
+      if (fault !== undefined) throw new GatewayError('policy.invalid', fault);
       // Only tests changed, and they pass: the release in force stays as it is.
       this.#inForce = { ...last, source };
       if (last.release.commit !== commit) this.#relabel(this.#inForce, commit);
     } else {
-      await this.#activate(built, source, readGoldenCases(source.cases), commit);
+      await this.#activate(built, source, cases, commit);
       this.#tell({
         kind: 'activated',
         id: this.#inForce?.release.id ?? '',
@@ -178,9 +182,7 @@ class FolderReleases implements ReleaseManager {
     const engine = new ReleaseEngine(inner, open, this.#options.retireIdleMs ?? 30_000, (inputJson, given) => {
       if (isTried && source.files !== undefined) void this.#culprits?.search({ files: source.files, ...built }, inputJson, given);
     });
-    const entries = entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry));
-    const over = async (dataJson: string): ReturnType<typeof createEngine> => createEngine(module, dataJson, true);
-    const fault = await tryRelease(engine, built.data, over, entries, goldenCases);
+    const fault = await this.#fault(engine, module, built, goldenCases);
     if (fault !== undefined || this.#isClosed) {
       await engine.close();
       throw new GatewayError('policy.invalid', fault ?? 'the gateway is stopping');
@@ -191,6 +193,17 @@ class FolderReleases implements ReleaseManager {
     const replaced = this.#inForce?.engine;
     this.#inForce = { release: this.#release(built, engine, source, commit), engine, source, built };
     replaced?.retire();
+  }
+
+  /** What a release that is up answers wrongly, in words. */
+  #fault(
+    engine: ReleaseEngine,
+    module: WebAssembly.Module,
+    built: BuiltRelease,
+    cases: readonly GoldenCase[],
+  ): Promise<string | undefined> {
+    const entries = entrypoints.filter((entry) => Object.hasOwn(built.entrypoints, entry));
+    return tryRelease(engine, built.data, (dataJson) => this.#options.createEngine(module, dataJson, true), entries, cases);
   }
 
   #release(built: BuiltRelease, engine: ReleaseEngine, { digest, files, bundle }: InForce['source'], commit: string | null): ActiveRelease {

@@ -38,7 +38,7 @@ export interface ReleaseManagerOptions {
   readonly createEngine: (module: WebAssembly.Module, dataJson: string, isTrial?: boolean) => Promise<PolicyEngine>;
   /** Names the rule behind a call that took too long or too much memory ({@link CulpritSearch}). Absent: none is named. */
   readonly timeRule?: TimeRule | undefined;
-  /** What the compiler is, so that a cached build of another one is not used; such as OPA's version. */
+  /** What compiles and what evaluates, so that a build that was made and tried by others is not used; such as OPA's version. */
   readonly compiler?: string | undefined;
   /** Folder for compiled releases; absent: compiled at each start. */
   readonly cacheDir?: string | undefined;

@@ -3,6 +3,7 @@ import { readdir, readFile, rename, symlink, truncate, unlink, writeFile } from 
 import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createPolicyEngine } from '../../src/policy/pool.ts';
 import type { ReleaseManager } from '../../src/release/release-ports.ts';
 import { Opa } from '../../src/rego/opa.ts';
 import { answer, policy, Workshop } from './workshop.ts';
@@ -251,6 +252,33 @@ describe('a cached build', () => {
       workshop.events.map((event) => event.kind === 'activated' && event.isFromCache),
       [false, true],
     );
+  });
+
+  test('has passed its golden cases: those over other data, which each need an engine of their own, are not asked again', async () => {
+    const workshop = await open(good);
+    const reason = { rule: 'test/test', effect: 'allow', message: 'one' };
+    const none = { redactions: [], approval: null, labels: [], limits: [], dry_run: [] };
+    const expect = { version: 1, effect: 'allow', reasons: [reason], ...none };
+    const cases = [1, 2].map((threshold) => ({ name: `${threshold}`, entrypoint: 'gateway/call', input: {}, data: { threshold }, expect }));
+    await workshop.write({ 'tests/cases/call.json': JSON.stringify({ call: cases }) });
+    let trials = 0;
+    const start = async (): Promise<ReleaseManager> =>
+      workshop.manager({
+        source: { kind: 'folder', path: workshop.policies, testsPath: join(workshop.root, 'tests') },
+        cacheDir: join(workshop.root, 'cache'),
+        createEngine: async (module, dataJson, isTrial) => {
+          if (isTrial === true) trials++;
+          return createPolicyEngine({ module, dataJson });
+        },
+      });
+    await (await start()).close();
+    assert.equal(trials, 2);
+    const manager = await start();
+    assert.equal(await answer(manager), 'one');
+    assert.equal(trials, 2);
+    await workshop.write({ 'tests/cases/call.json': JSON.stringify({ call: [{ ...cases[0], expect: {} }] }) });
+    await manager.reload();
+    assert.match(manager.status().candidate?.error ?? '', /golden case `1`/);
   });
 
   test('of another compiler is not used', async () => {
