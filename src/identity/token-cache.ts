@@ -2,6 +2,8 @@
 export class TokenCache<Entry> {
   readonly #entries = new Map<string, Entry>();
   readonly #maxEntries: number;
+  /** The key that was used last: an agent's calls come in rows, and what is in its place already need not be moved. */
+  #latest: string | undefined;
 
   constructor(maxEntries: number) {
     this.#maxEntries = maxEntries;
@@ -13,15 +15,17 @@ export class TokenCache<Entry> {
 
   get(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
+    if (entry === undefined || key === this.#latest) return entry;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    this.#latest = key;
     return entry;
   }
 
   set(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    this.#latest = key;
     if (this.#entries.size <= this.#maxEntries) return;
     const [oldest] = this.#entries.keys();
     if (oldest !== undefined) this.#entries.delete(oldest);
