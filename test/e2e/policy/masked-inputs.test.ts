@@ -8,11 +8,9 @@ import type { RecordedDecision } from '../../../src/model/recorded.ts';
 import { sampleSecret } from '../../../src/demo/demo-setup.ts';
 import { RawAgent, startGatewayFixture, type GatewayFixture } from '../../support/gateway.ts';
 import { echoTool, startRecordingUpstream, type RecordingUpstream } from '../../support/recording-upstream.ts';
-import { endAll, until } from './support.ts';
+import { combining, endAll, until } from './support.ts';
 
-const policies = new URL('../../../policies', import.meta.url).pathname;
-
-/** What the shipped policy needs so that alice may call `echo` of `one`. */
+/** One rule beside the shipped entrypoints, of which `gateway/mask` is one. */
 const grants = `package rules.local.everything
 
 allow contains "in this test" if input.phase in {"call", "list", "message"}
@@ -48,11 +46,10 @@ describe('the mask over what is kept of inputs', { timeout: 180_000 }, () => {
     upstream.tools = [{ ...echoTool, inputSchema: { type: 'object' } }];
     fixture = await startGatewayFixture({
       upstreams: `  one: { http: { url: "${upstream.url}" }, pinning: first_seen }`,
-      policy: { folder: policies },
+      policy: combining({ 'local/everything.rego': grants }, { audit: { mask_pointers: [], mask_detectors: ['secret.'] } }),
+      // The machine that tests run on may be busy with a compiler.
+      policySettings: 'run_tests: false, deadline_ms: 2000',
     });
-    mkdirSync(join(fixture.policyFolder, 'rules/local'), { recursive: true });
-    writeFileSync(join(fixture.policyFolder, 'rules/local/everything.rego'), grants);
-    await fixture.admin('POST', '/reload');
     agent = await new RawAgent(fixture.endpoint(), await fixture.token()).open();
   });
   after(() =>
