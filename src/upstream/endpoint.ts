@@ -4,6 +4,7 @@ import type { ItemFacts } from '../model/input.ts';
 import type { Catalogue, CatalogueEntry, ItemFindings } from './catalogue.ts';
 import type { CatalogueTool } from './catalogue-tool.ts';
 import { canTake, mergeCapabilities, takesTasks } from './endpoint-capabilities.ts';
+import { joinInstructions, type Instructions } from './endpoint-instructions.ts';
 import { exposeNames, type Candidate } from './exposed-names.ts';
 import { exposeTool, restrictionProblem, restrictTool, type ExposedTool } from './exposed-tool.ts';
 import { textAt } from './text-at.ts';
@@ -65,14 +66,6 @@ export interface Quarantined {
   readonly reason: string;
 }
 
-/** What an endpoint tells models about itself. */
-export interface Instructions {
-  /** The upstreams whose words are in it; none where they are the configuration's own. */
-  readonly from: readonly string[];
-  /** Those of the upstreams that `isSeen`; `undefined` where nothing is left. */
-  of(isSeen: (upstream: string) => boolean): string | undefined;
-}
-
 /** What one endpoint offers, for one revision of the catalogue. */
 export interface EndpointView {
   readonly name: string;
@@ -99,8 +92,6 @@ export interface EndpointView {
   /** The upstreams that say they can take a method; all of the endpoint's where no capability is needed for it. */
   upstreamsFor(method: string): readonly string[];
 }
-
-const maxInstructionsLength = 16_384;
 
 interface ToolCandidate extends Candidate {
   readonly tool: CatalogueTool;
@@ -227,20 +218,6 @@ function joinByKey(
 function itemFacts(kind: ItemFacts['kind'], { name: server, findings }: CatalogueEntry, list: keyof ItemFindings, name: string): ItemFacts {
   const found = findings[list].get(name);
   return { kind, server, name, ...(found === undefined ? {} : { findings: found }) };
-}
-
-function joinInstructions(entries: readonly CatalogueEntry[]): Instructions {
-  const given = entries.flatMap(({ name, handshake: { instructions } }) => (instructions === undefined ? [] : [{ name, instructions }]));
-  return {
-    from: given.map(({ name }) => name),
-    of: (isSeen) => {
-      const seen = given.filter(({ name }) => isSeen(name));
-      if (seen.length === 0) return undefined;
-      const joined =
-        seen.length === 1 ? seen[0]?.instructions : seen.map(({ name, instructions }) => `${name}: ${instructions}`).join('\n\n');
-      return joined?.slice(0, maxInstructionsLength);
-    },
-  };
 }
 
 /** A pattern of the configuration: `*` stands for any characters, all else for itself. */
