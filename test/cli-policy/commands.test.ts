@@ -33,7 +33,10 @@ test('check: a lint file beside the policies counts; one that names no lint is r
   await repository.with('policies/rules/billing/typo.rego', badRule, async () => {
     await repository.with('.castellan-lint.yaml', 'warn: [known-sets, metadata, test-twin]\n', async () => {
       const { code, stdout } = await repository.policy('check', '--json');
-      const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: { lint: string; level: string; file: string; row: number }[] };
+      const { ok, findings } = JSON.parse(stdout) as {
+        ok: boolean;
+        findings: { lint: string; level: string; file: string; row: number }[];
+      };
       assert.deepEqual([code, ok], [0, true]);
       const at = 'policies/rules/billing/typo.rego';
       assert.deepEqual(
