@@ -6,6 +6,7 @@ import { SinkCursor } from '../sinks/cursor.ts';
 import { openSink } from '../sinks/open.ts';
 import type { SinkOptions } from '../sinks/sink.ts';
 import type { Db } from '../model/ports.ts';
+import { hashText } from '../audit/columns.ts';
 import { storedRecord } from '../audit/read.ts';
 import type { KeyRing } from '../audit/sealed-keys.ts';
 import { SealedReader } from '../audit/sealed-reader.ts';
@@ -80,8 +81,7 @@ function sinkLog(db: Db, tenant: string, log: string): SinkLog {
       return head?.seq ?? 0;
     },
     after: async (seq, limit) => {
-      const sql =
-        "SELECT seq, hash, record FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record <> '' ORDER BY seq LIMIT $4";
+      const sql = `SELECT seq, ${hashText(db.engine)}, record FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record <> '' ORDER BY seq LIMIT $4`;
       return (await db.query<{ seq: number; hash: string; record: string }>(sql, [tenant, log, seq, limit])).map(storedRecord);
     },
   };

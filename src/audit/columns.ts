@@ -1,43 +1,44 @@
 import { hash } from 'node:crypto';
 import type { AuditRecord } from '../model/audit-record.ts';
+import type { Db, SqlValue } from '../model/ports.ts';
 
-/** The columns that serve searching, in the order of {@link indexColumns}. They say nothing that the record does not say. */
-export const columnNames = [
-  'at_ms',
-  'kind',
-  'call_id',
-  'issuer',
-  'subject',
-  'client',
-  'endpoint',
-  'server',
-  'name',
-  'method',
-  'effect',
-  'rule',
-  'release',
-] as const;
+/**
+ * The columns that serve searching, in the order of {@link indexColumns}. They say nothing that the record does not say; what else is looked
+ * for is found by the segments' terms and the record's text.
+ */
+export const columnNames = ['at_ms', 'kind', 'call_id', 'subject', 'method', 'effect'] as const;
 
 const maxChars = 200;
 
+/** A record's hash in a SELECT: stored as bytes, read as 64 hex digits. */
+export function hashText(engine: Db['engine']): string {
+  return engine === 'sqlite' ? 'lower(hex(hash)) AS hash' : "encode(hash, 'hex') AS hash";
+}
+
+/** A record's call in a SELECT, as hex digits of {@link callKey}. */
+export function callText(engine: Db['engine'], table = 'audit_record'): string {
+  return engine === 'sqlite' ? `lower(hex(${table}.call_id))` : `encode(${table}.call_id, 'hex')`;
+}
+
+const callId = /^call_([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
+
+/** A call's id as its column has it: the bytes of its UUID, since the table and its index have it twice for each call; other text as it is. */
+export function callKey(id: string): Uint8Array {
+  const [, ...digits] = callId.exec(id) ?? [];
+  return digits.length === 0 ? Buffer.from(indexText(id) ?? '') : Buffer.from(digits.join(''), 'hex');
+}
+
 /** What a record is found by. A record without an understandable time is filed under 0. */
-export function indexColumns(record: AuditRecord): (string | number | null)[] {
+export function indexColumns(record: AuditRecord): SqlValue[] {
   const { who, what, decision } = record;
   const atMs = Date.parse(record.at);
   return [
     Number.isSafeInteger(atMs) ? atMs : 0,
     record.kind,
-    indexText(record.call),
-    indexText(who?.issuer),
+    record.call === undefined ? null : callKey(record.call),
     indexText(who?.subject),
-    indexText(who?.client),
-    indexText(what?.endpoint),
-    indexText(what?.server),
-    indexText(what?.name),
     indexText(what?.method),
     decision?.effect ?? null,
-    indexText(decision?.reasons[0]?.rule),
-    indexText(decision?.release),
   ];
 }
 

@@ -1,7 +1,8 @@
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db } from '../model/ports.ts';
+import { hashText } from './columns.ts';
 import { hasWords, withText } from './query-text.ts';
-import { conditionsOf, hasRule, type AuditFilter } from './read.ts';
+import { asksForNames, conditionsOf, hasNames, type AuditFilter } from './read.ts';
 
 /** A record as it is stored; the text is empty where retention took it away. */
 export interface MatchedRow {
@@ -26,16 +27,16 @@ const maxWidth = 1_048_576;
  * @throws GatewayError `store.unavailable`
  */
 export async function* matching(db: Db, options: MatchOptions): AsyncIterable<readonly MatchedRow[]> {
-  const { low, high, text, rule } = options;
+  const { low, high, text } = options;
   const { conditions, params } = withText(conditionsOf(options, db.engine), text, db.engine);
-  const sql = `SELECT seq, hash, record AS text FROM audit_record WHERE ${conditions.join(' AND ')}
+  const sql = `SELECT seq, ${hashText(db.engine)}, record AS text FROM audit_record WHERE ${conditions.join(' AND ')}
     AND seq >= $${params.length + 1} AND seq <= $${params.length + 2} ORDER BY seq LIMIT ${pageRows}`;
-  const isExact = rule === undefined && (text ?? '') === '';
+  const isExact = !asksForNames(options) && (text ?? '') === '';
   let from = low;
   for (let width = firstWidth; from <= high;) {
     const to = Math.min(high, from + width - 1);
     const rows = await db.query<MatchedRow>(sql, [...params, from, to]);
-    const found = isExact ? rows : rows.filter((row) => fits(row, rule, text));
+    const found = isExact ? rows : rows.filter((row) => fits(row, options));
     if (found.length > 0) yield found;
     from = rows.length < pageRows ? to + 1 : (rows.at(-1)?.seq ?? to) + 1;
     if (rows.length < pageRows / 4) width = Math.min(width * 2, maxWidth);
@@ -44,7 +45,7 @@ export async function* matching(db: Db, options: MatchOptions): AsyncIterable<re
 
 /** Every record of a stretch of the log, oldest first; those too whose text retention took away. @throws GatewayError `store.unavailable` */
 export async function* stretch(db: Db, tenant: string, log: string, low: number, high: number): AsyncIterable<readonly MatchedRow[]> {
-  const sql = `SELECT seq, hash, record AS text FROM audit_record WHERE tenant = $1 AND log = $2 AND seq >= $3 AND seq <= $4
+  const sql = `SELECT seq, ${hashText(db.engine)}, record AS text FROM audit_record WHERE tenant = $1 AND log = $2 AND seq >= $3 AND seq <= $4
     ORDER BY seq LIMIT ${pageRows}`;
   for (let from = low; from <= high;) {
     const rows = await db.query<MatchedRow>(sql, [tenant, log, from, high]);
@@ -54,7 +55,7 @@ export async function* stretch(db: Db, tenant: string, log: string, low: number,
   }
 }
 
-function fits(row: MatchedRow, rule: string | undefined, text: string | undefined): boolean {
+function fits(row: MatchedRow, options: MatchOptions): boolean {
   const record = JSON.parse(row.text) as AuditRecord;
-  return hasRule(record, rule) && hasWords(record, text);
+  return hasNames(record, options) && hasWords(record, options.text);
 }

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db } from '../model/ports.ts';
 import { genesis } from './chain.ts';
+import { hashText } from './columns.ts';
 import { openCheckpointBook, type StoredCheckpoint } from './checkpoint-book.ts';
 import { csvHeader, csvLine } from './export-csv.ts';
 import { checkpointLine, endLine, headerLine, openingLine, recordLine } from './export-format.ts';
@@ -214,6 +215,6 @@ async function headSeq(db: Db, { tenant, log = 'main' }: ExportOptions): Promise
 
 async function hashBefore(db: Db, tenant: string, log: string, seq: number): Promise<string> {
   if (seq === 1) return genesis(tenant, log).hash;
-  const sql = 'SELECT hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3';
+  const sql = `SELECT ${hashText(db.engine)} FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3`;
   return (await db.query<{ hash: string }>(sql, [tenant, log, seq - 1]))[0]?.hash ?? genesis(tenant, log).hash;
 }

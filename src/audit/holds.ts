@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { GatewayError } from '../model/errors.ts';
+import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db } from '../model/ports.ts';
 
 /** What must be kept whatever its age: everything that is given must fit. Times are milliseconds; `untilMs` is not included. */
@@ -105,12 +106,18 @@ export function isHeld(holds: readonly Hold[], facts: HeldFacts): boolean {
 
 /** The facts of records by their numbers; a finished record has those of its decided one. */
 export async function factsOf(db: Db, tenant: string, log: string, fromSeq: number, toSeq: number): Promise<Map<number, HeldFacts>> {
-  const rows = await db.query<{ seq: number; call_id: string | null; issuer: string | null; subject: string | null; at_ms: number }>(
-    `SELECT r.seq, r.call_id, r.at_ms, coalesce(r.issuer, d.issuer) AS issuer, coalesce(r.subject, d.subject) AS subject
+  const rows = await db.query<{ seq: number; subject: string | null; at_ms: number; named: string }>(
+    `SELECT r.seq, r.at_ms, coalesce(r.subject, d.subject) AS subject, CASE WHEN coalesce(d.record, '') = '' THEN r.record ELSE d.record END AS named
      FROM audit_record r LEFT JOIN audit_record d
        ON r.kind = 'finished' AND d.tenant = r.tenant AND d.log = r.log AND d.call_id = r.call_id AND d.kind = 'decided'
      WHERE r.tenant = $1 AND r.log = $2 AND r.seq >= $3 AND r.seq <= $4`,
     [tenant, log, fromSeq, toSeq],
   );
-  return new Map(rows.map((row) => [row.seq, { issuer: row.issuer, subject: row.subject, call: row.call_id, atMs: row.at_ms }]));
+  return new Map(rows.map((row) => [row.seq, { ...named(row.named), subject: row.subject, atMs: row.at_ms }]));
+}
+
+/** What only a record's text says; nothing where retention took it away. */
+function named(text: string): Pick<HeldFacts, 'issuer' | 'call'> {
+  const { who, call }: Partial<AuditRecord> = text === '' ? {} : (JSON.parse(text) as AuditRecord);
+  return { issuer: who?.issuer ?? null, call: call ?? null };
 }

@@ -1,8 +1,8 @@
 import { GatewayError } from '../model/errors.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
-import { indexText } from './columns.ts';
+import { hashText, indexText } from './columns.ts';
 import { hasWords, withText } from './query-text.ts';
-import { conditionsOf, firstSeqFrom, hasRule, slackMs, storedRecord, type AuditFilter, type StoredRecord } from './read.ts';
+import { conditionsOf, firstSeqFrom, hasNames, slackMs, storedRecord, type AuditFilter, type StoredRecord } from './read.ts';
 import { anyValue, segmentOf, segmentRecords, type TermField } from './segment-terms.ts';
 
 /** What is looked for, and where an earlier page ended. */
@@ -44,7 +44,7 @@ export async function searchAudit(db: Db, search: AuditSearch): Promise<AuditPag
   const limit = Math.min(Math.max(Math.trunc(search.limit ?? 100), 1), 1_000);
   // A call has two records or three: the planner must not walk the numbers instead of its index.
   const number = search.callId === undefined ? 'seq' : '+seq';
-  const sql = `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} AND ${number} >= $${params.length + 1} AND ${number} <= $${params.length + 2} ORDER BY ${number} DESC LIMIT $${params.length + 3}`;
+  const sql = `SELECT seq, ${hashText(db.engine)}, record FROM audit_record WHERE ${conditions.join(' AND ')} AND ${number} >= $${params.length + 1} AND ${number} <= $${params.length + 2} ORDER BY ${number} DESC LIMIT $${params.length + 3}`;
   const records: StoredRecord[] = [];
   for (;;) {
     const stretch = await stretches.next();
@@ -54,7 +54,7 @@ export async function searchAudit(db: Db, search: AuditSearch): Promise<AuditPag
     const rows = await db.query<{ seq: number; hash: string; record: string }>(sql, [...params, stretch.low, stretch.high, asked]);
     for (const row of rows) {
       const stored = storedRecord(row);
-      if (hasRule(stored.record, search.rule) && hasWords(stored.record, search.text)) records.push(stored);
+      if (hasNames(stored.record, search) && hasWords(stored.record, search.text)) records.push(stored);
     }
     const reached = rows.length < asked ? stretch.low : (rows.at(-1)?.seq ?? stretch.low);
     stretches.done(reached, performance.now() - startedMs);

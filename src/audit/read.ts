@@ -2,7 +2,7 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import type { Effect } from '../model/decision.ts';
 import type { Digest } from '../model/ids.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
-import { indexText } from './columns.ts';
+import { callKey, hashText, indexText } from './columns.ts';
 
 /** Which records. Everything given must hold. */
 export interface AuditFilter {
@@ -54,10 +54,10 @@ export async function readAudit(db: Db, filter: AuditFilter): Promise<StoredReco
   if (untilMs !== undefined) bound('seq <', await firstSeqFrom(db, tenant, log, untilMs + slackMs));
   params.push(Math.min(Math.max(Math.trunc(filter.limit ?? 100), 1), maxRows));
   const rows = await db.query<{ seq: number; hash: string; record: string }>(
-    `SELECT seq, hash, record FROM audit_record WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT $${params.length}`,
+    `SELECT seq, ${hashText(db.engine)}, record FROM audit_record WHERE ${conditions.join(' AND ')} ORDER BY seq DESC LIMIT $${params.length}`,
     params,
   );
-  return rows.map(storedRecord).filter((stored) => hasRule(stored.record, filter.rule));
+  return rows.map(storedRecord).filter((stored) => hasNames(stored.record, filter));
 }
 
 /** A row as it is given out. */
@@ -65,13 +65,34 @@ export function storedRecord({ seq, hash, record }: { seq: number; hash: string;
   return { seq, hash: `sha256:${hash}` as Digest, record: JSON.parse(record) as AuditRecord };
 }
 
-/** Whether any reason of the record is this rule's. */
-export function hasRule({ decision }: AuditRecord, rule: string | undefined): boolean {
-  if (rule === undefined) return true;
-  return decision !== undefined && [...decision.reasons, ...(decision.dry_run ?? [])].some((reason) => reason.rule === rule);
+/** What of a filter no column holds, as members of the record's text. */
+function namesOf({ identity, endpoint, server, tool, release, rule }: AuditFilter): readonly (readonly [member: string, text: string])[] {
+  const names = { issuer: identity?.issuer, client: identity?.client, endpoint, server, name: tool, release, rule };
+  return Object.entries(names).flatMap(([member, text]) => (text === undefined ? [] : [[member, text] as const]));
 }
 
-/** The filter as SQL, without its limit. `rule` may let records pass that {@link hasRule} does not. */
+/** Whether a filter asks for what {@link conditionsOf} only narrows, and {@link hasNames} tells. */
+export function asksForNames(filter: AuditFilter): boolean {
+  return namesOf(filter).length > 0;
+}
+
+/** Whether the record has the names that no column holds: `rule` may be that of any reason. */
+export function hasNames({ who, what, decision }: AuditRecord, filter: AuditFilter): boolean {
+  const { identity = {}, rule } = filter;
+  const is = (wanted: string | undefined, found: string | null | undefined): boolean => wanted === undefined || wanted === found;
+  return (
+    is(identity.issuer, who?.issuer) &&
+    is(identity.client, who?.client) &&
+    is(filter.endpoint, what?.endpoint) &&
+    is(filter.server, what?.server) &&
+    is(filter.tool, what?.name) &&
+    is(filter.release, decision?.release) &&
+    (rule === undefined ||
+      (decision !== undefined && [...decision.reasons, ...(decision.dry_run ?? [])].some((reason) => reason.rule === rule)))
+  );
+}
+
+/** The filter as SQL, without its limit. It may let records pass that {@link hasNames} does not. */
 export function conditionsOf(filter: AuditFilter, engine: Db['engine']): { readonly conditions: string[]; readonly params: SqlValue[] } {
   const { tenant, log = 'main', identity = {}, sinceMs, untilMs } = filter;
   const params: SqlValue[] = [tenant, log];
@@ -83,21 +104,15 @@ export function conditionsOf(filter: AuditFilter, engine: Db['engine']): { reado
     conditions.push(`${condition} $${params.length}`);
   };
   const equal = (column: string, text: string | undefined): void => where(`${column} =`, text === undefined ? undefined : indexText(text));
-  equal('call_id', filter.callId);
-  equal('issuer', identity.issuer);
+  where('call_id =', filter.callId === undefined ? undefined : callKey(filter.callId));
   equal('subject', identity.subject);
-  equal('client', identity.client);
-  equal('endpoint', filter.endpoint);
-  equal('server', filter.server);
-  equal('name', filter.tool);
   equal('method', filter.method);
   equal('effect', filter.effect);
   // Said again in words that the partial index of what was not allowed can be matched with.
   if (filter.effect !== undefined && filter.effect !== 'allow') conditions.push("effect <> 'allow'");
-  // The column holds the first reason's rule; the text holds them all, and nobody's message can look like a member of it.
-  if (filter.rule !== undefined)
-    conditions.push(`${engine === 'sqlite' ? 'instr' : 'strpos'}(record, $${params.push(`"rule":${JSON.stringify(filter.rule)}`)}) > 0`);
-  equal('release', filter.release);
+  // Nobody's message can look like a member of the text.
+  for (const [member, text] of namesOf(filter))
+    conditions.push(`${engine === 'sqlite' ? 'instr' : 'strpos'}(record, $${params.push(`"${member}":${JSON.stringify(text)}`)}) > 0`);
   equal('kind', filter.kind);
   where('at_ms >=', sinceMs);
   where('at_ms <', untilMs);

@@ -2,6 +2,7 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import type { Entrypoint } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
+import { callKey } from './columns.ts';
 import { openCheckpointBook, type StoredCheckpoint } from './checkpoint-book.ts';
 import { proveInclusion } from './proofs.ts';
 import { SealedReader, type OpenedInput } from './sealed-reader.ts';
@@ -95,7 +96,7 @@ const maxSegments = 500;
 export async function writeReceipt(db: Db, options: ReceiptOptions): Promise<Receipt> {
   const { tenant, log = 'main', callId } = options;
   const sql = "SELECT seq, record FROM audit_record WHERE tenant = $1 AND log = $2 AND call_id = $3 AND record <> '' ORDER BY seq";
-  const rows = await db.query<Row>(sql, [tenant, log, callId]);
+  const rows = await db.query<Row>(sql, [tenant, log, callKey(callId)]);
   const last = rows.at(-1);
   if (last === undefined) throw new GatewayError('not_found', `the log has no call \`${callId}\`; \`castellan audit query\` finds calls`);
   const checkpoint = (await openCheckpointBook(db, tenant, log).covering(last.seq)) ?? (await options.makeCheckpoint());

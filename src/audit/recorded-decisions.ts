@@ -2,6 +2,7 @@ import type { AuditRecord } from '../model/audit-record.ts';
 import type { Entrypoint } from '../model/decision.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
 import type { RecordedDecision, RecordedDecisions, RecordedFilter } from '../model/recorded.ts';
+import { callKey } from './columns.ts';
 import { firstSeqFrom } from './read.ts';
 import type { KeyRing } from './sealed-keys.ts';
 import { SealedReader } from './sealed-reader.ts';
@@ -71,7 +72,7 @@ export function createRecordedDecisions(db: Db, keys: KeyRing | undefined, log =
       const reader = new SealedReader(db, keys, tenant, log);
       const rows = await db.query<Row>(
         'SELECT seq, record FROM audit_record WHERE tenant = $1 AND log = $2 AND call_id = $3 ORDER BY seq',
-        [tenant, log, callId],
+        [tenant, log, callKey(callId)],
       );
       const found: RecordedDecision[] = [];
       for (const row of rows) found.push(...(await decisions(reader, [row])));

@@ -1,4 +1,5 @@
 import type { Db } from '../model/ports.ts';
+import { callText } from './columns.ts';
 import { eraseDays } from './erase.ts';
 import { forgetTerms } from './forget-terms.ts';
 import { factsOf, isHeld, listHolds, type Hold } from './holds.ts';
@@ -96,7 +97,7 @@ async function emptyRecords(db: Db, { tenant, log, name, beforeMs }: Expiring, h
   let emptied = 0;
   for (;;) {
     const rows = await db.query<{ seq: number; method: string | null; call_id: string | null; kind: string; at_ms: number }>(
-      `SELECT seq, method, call_id, kind, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq < $4
+      `SELECT seq, method, ${callText(db.engine)} AS call_id, kind, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq < $4
        AND kind IN ${kindsOf[name]} AND record <> '' ORDER BY seq LIMIT $5`,
       [tenant, log, after, end, pageRows],
     );
@@ -141,7 +142,7 @@ async function firstOutsideTree(db: Db, tenant: string, log: string): Promise<nu
 /** The calls of these records that were lists. A finished record does not say so itself. */
 async function listCalls(db: Db, tenant: string, log: string, fromSeq: number, toSeq: number): Promise<Set<string>> {
   const rows = await db.query<{ call_id: string | null }>(
-    `SELECT DISTINCT d.call_id FROM audit_record r JOIN audit_record d
+    `SELECT DISTINCT ${callText(db.engine, 'd')} AS call_id FROM audit_record r JOIN audit_record d
        ON d.tenant = r.tenant AND d.log = r.log AND d.call_id = r.call_id AND d.kind = 'decided'
      WHERE r.tenant = $1 AND r.log = $2 AND r.seq >= $3 AND r.seq <= $4 AND r.kind IN ('decided', 'finished') AND d.method LIKE '%/list'`,
     [tenant, log, fromSeq, toSeq],
@@ -151,8 +152,7 @@ async function listCalls(db: Db, tenant: string, log: string, fromSeq: number, t
 
 async function emptyRows(db: Db, tenant: string, log: string, seqs: readonly number[]): Promise<void> {
   await db.query(
-    `UPDATE audit_record SET record = '', call_id = NULL, issuer = NULL, subject = NULL, client = NULL, endpoint = NULL, server = NULL,
-       name = NULL, method = NULL, effect = NULL, rule = NULL, release = NULL
+    `UPDATE audit_record SET record = '', call_id = NULL, subject = NULL, method = NULL, effect = NULL
      WHERE tenant = $1 AND log = $2 AND seq IN (${seqs.map((_, index) => `$${index + 3}`).join(', ')})`,
     [tenant, log, ...seqs],
   );

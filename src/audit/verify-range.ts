@@ -1,7 +1,7 @@
 import type { AuditRecord } from '../model/audit-record.ts';
-import type { Db } from '../model/ports.ts';
+import type { Db, SqlValue } from '../model/ports.ts';
 import { chainHash } from './chain.ts';
-import { columnNames, indexColumns } from './columns.ts';
+import { columnNames, hashText, indexColumns } from './columns.ts';
 import { leafHash, TreeEdge, type TreeHash } from './tree.ts';
 import { tileWidth, unpackTile } from './tree-tile.ts';
 import { finding, type Finding } from './verify-finding.ts';
@@ -142,10 +142,14 @@ function textProblem(row: Row, tenant: string): Finding | undefined {
   const record = parsed(row.record);
   if (record === undefined) return finding(row.seq, 'inserted', 'its text is no audit record');
   const wanted = indexColumns(record);
-  const wrong = columnNames.find((name, index) => row[name] !== wanted[index]);
+  const wrong = columnNames.find((name, index) => !isSame(row[name], wanted[index]));
   if (wrong !== undefined)
     return finding(row.seq, 'column_changed', `its column \`${wrong}\` does not say what its text says: the column was edited`);
   return record.tenant === tenant ? undefined : finding(row.seq, 'inserted', 'it belongs to another tenant');
+}
+
+function isSame(stored: unknown, wanted: SqlValue | undefined): boolean {
+  return stored instanceof Uint8Array && wanted instanceof Uint8Array ? Buffer.compare(stored, wanted) === 0 : stored === wanted;
 }
 
 function removedProblem(row: Row): Finding | undefined {
@@ -164,7 +168,7 @@ function parsed(text: string): AuditRecord | undefined {
 
 function readPage(db: Db, { tenant, log, toSeq }: Range, afterSeq: number): Promise<Row[]> {
   return db.query<Row>(
-    `SELECT seq, hash, record, ${columnNames.join(', ')} FROM audit_record
+    `SELECT seq, ${hashText(db.engine)}, record, ${columnNames.join(', ')} FROM audit_record
      WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5`,
     [tenant, log, afterSeq, toSeq, pageRows],
   );

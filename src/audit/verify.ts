@@ -2,6 +2,7 @@ import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { Db } from '../model/ports.ts';
 import { genesis, type Head } from './chain.ts';
+import { hashText } from './columns.ts';
 import type { NoteVerifier } from './note.ts';
 import { openTree } from './tree-reader.ts';
 import { treeNodes } from './tree-proof.ts';
@@ -168,7 +169,7 @@ function treeProblem({ seq, tree_size: size, tree_nodes: stored }: HeadRow, node
 /** The hash of a record, or what stands before the first; `undefined` where it is not there. */
 async function hashOf(db: Db, tenant: string, log: string, seq: number): Promise<string | undefined> {
   if (seq === 0) return genesis(tenant, log).hash;
-  const sql = 'SELECT hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3';
+  const sql = `SELECT ${hashText(db.engine)} FROM audit_record WHERE tenant = $1 AND log = $2 AND seq = $3`;
   return (await db.query<{ hash: string }>(sql, [tenant, log, seq]))[0]?.hash;
 }
 

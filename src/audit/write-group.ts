@@ -1,7 +1,7 @@
 import type { AuditRecord } from '../model/audit-record.ts';
 import type { Db, SqlValue } from '../model/ports.ts';
 import { chainHash, genesis, type Head } from './chain.ts';
-import { columnNames, indexColumns } from './columns.ts';
+import { columnNames, hashText, indexColumns } from './columns.ts';
 import { dayOf, type HandedInput, type PlacedInput, type SealedWriter } from './sealed-writer.ts';
 import { termsOf } from './segment-terms.ts';
 import { treesOf } from './tree-writer.ts';
@@ -65,7 +65,7 @@ export function writeGroup(
       }
       const seq = head.seq + 1;
       const next = { seq, hash: chainHash(head.hash, seq, text) };
-      rows.push([tenant, log, seq, next.hash, ...indexColumns(record), text]);
+      rows.push([tenant, log, seq, Buffer.from(next.hash, 'hex'), ...indexColumns(record), text]);
       terms.note(tenant, log, seq, record);
       heads.set(tenant, next);
       places.push(next);
@@ -115,6 +115,6 @@ async function lockHead(tx: Db, tenant: string, log: string): Promise<Head> {
 }
 
 async function findAgain(tx: Db, tenant: string, log: string, text: string, afterSeq: number): Promise<Head | undefined> {
-  const sql = 'SELECT seq, hash FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record = $4 LIMIT 1';
+  const sql = `SELECT seq, ${hashText(tx.engine)} FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND record = $4 LIMIT 1`;
   return (await tx.query<Head>(sql, [tenant, log, afterSeq, text]))[0];
 }

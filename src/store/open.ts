@@ -23,7 +23,8 @@ export type StoreOptions =
       readonly maxConnections?: number;
     };
 
-const migrationDeadlineMs = 60_000;
+/** A step that copies a log of millions of records takes minutes. */
+const migrationDeadlineMs = 600_000;
 
 /**
  * The database, brought to this program's schema. Statements end within 2 s, with `store.unavailable` where the database is away, full or

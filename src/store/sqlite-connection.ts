@@ -113,6 +113,8 @@ function open(path: string): DatabaseSync {
   closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
+    // Of a database that is made now: records of a kilobyte leave a fifth of a smaller page empty.
+    database.exec('PRAGMA page_size = 8192');
     enterWal(database);
     database.exec('PRAGMA synchronous = FULL; PRAGMA recursive_triggers = ON; PRAGMA journal_size_limit = 67108864');
     database.exec('PRAGMA case_sensitive_like = ON; PRAGMA temp_store = MEMORY');

@@ -66,7 +66,7 @@ describe('audit log', () => {
       assert.ok(whole.ok && whole.records >= lines.length, JSON.stringify(whole));
       const database = new DatabaseSync(path, { readOnly: true });
       const find = database.prepare(
-        "SELECT seq, 'sha256:' || hash || ' ' || call_id AS rest FROM audit_record WHERE seq = ? AND kind = 'decided'",
+        "SELECT seq, 'sha256:' || lower(hex(hash)) || ' ' || (record ->> 'call') AS rest FROM audit_record WHERE seq = ? AND kind = 'decided'",
       );
       for (const line of lines) {
         const [seq, ...rest] = line.split(' ');

@@ -105,7 +105,7 @@ async function run(db: Db, name: string): Promise<void> {
   await measure(db, name, 'words in a day', (round) => ({ text: 'invoice 4711', ...day(round) }));
   await measure(db, name, 'a call', (round) => ({ callId: `call_${Math.floor((total / 2) * (round / 20))}` }));
   const explain = db.engine === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
-  const where = "SELECT seq, hash, record FROM audit_record WHERE tenant = $1 AND log = $2 AND record <> '' AND";
+  const where = "SELECT seq, record FROM audit_record WHERE tenant = $1 AND log = $2 AND record <> '' AND";
   const plans: readonly (readonly [string, string, readonly (string | number)[]])[] = [
     [
       'identity',
@@ -114,8 +114,8 @@ async function run(db: Db, name: string): Promise<void> {
     ],
     [
       'segment',
-      `${where} name = $3 AND at_ms >= $4 AND seq >= $5 AND seq <= $6 ORDER BY seq DESC LIMIT 100`,
-      ['tool_5', startMs, 1024, 2047],
+      `${where} effect = $3 AND at_ms >= $4 AND seq >= $5 AND seq <= $6 ORDER BY seq DESC LIMIT 100`,
+      ['allow', startMs, 1024, 2047],
     ],
     [
       'terms',

@@ -142,7 +142,7 @@ for (const engine of engines) {
         ...(engine.name === 'sqlite'
           ? ['DROP TRIGGER IF EXISTS audit_record_no_update']
           : ['ALTER TABLE audit_record DISABLE TRIGGER ALL']),
-        "UPDATE audit_record SET record = '', name = NULL WHERE seq <= 100",
+        "UPDATE audit_record SET record = '' WHERE seq <= 100",
       );
       await forgetTerms(db, tenant, 'main', 1, 100);
       const values = await db.query<{ value: string }>("SELECT DISTINCT value FROM audit_term WHERE field = 'name'");

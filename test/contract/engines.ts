@@ -18,6 +18,8 @@ export interface FreshDatabase {
 
 export interface Engine {
   readonly name: Db['engine'];
+  /** Bytes, given in hex digits, as a literal of SQL. */
+  readonly bytes: (hex: string) => string;
   /** Why it cannot run here, if it cannot. */
   readonly skip: string | false;
   fresh(): Promise<FreshDatabase>;
@@ -28,8 +30,13 @@ const inCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
 /** Both engines. In CI PostgreSQL must be there: with neither URL nor skip, the first test on it fails. */
 export const engines: readonly Engine[] = [
-  { name: 'sqlite', skip: false, fresh: freshSqlite },
-  { name: 'postgres', skip: postgresUrl === undefined && !inCi ? 'CASTELLAN_TEST_PG is not set' : false, fresh: freshPostgres },
+  { name: 'sqlite', bytes: (hex) => `x'${hex}'`, skip: false, fresh: freshSqlite },
+  {
+    name: 'postgres',
+    bytes: (hex) => `'\\x${hex}'`,
+    skip: postgresUrl === undefined && !inCi ? 'CASTELLAN_TEST_PG is not set' : false,
+    fresh: freshPostgres,
+  },
 ];
 
 async function freshSqlite(): Promise<FreshDatabase> {

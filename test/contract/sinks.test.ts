@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { hashText } from '../../src/audit/columns.ts';
 import { storedRecord } from '../../src/audit/read.ts';
 import { writeGroup } from '../../src/audit/write-group.ts';
 import type { AuditRecord } from '../../src/model/audit-record.ts';
@@ -27,7 +28,7 @@ for (const engine of engines) {
         after: async (seq, limit) =>
           (
             await db.query<{ seq: number; hash: string; record: string }>(
-              'SELECT seq, hash, record FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2',
+              `SELECT seq, ${hashText(db.engine)}, record FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`,
               [seq, limit],
             )
           ).map(storedRecord),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { openCheckpointBook } from '../../src/audit/checkpoint-book.ts';
+import { hashText } from '../../src/audit/columns.ts';
 import { exportAudit } from '../../src/audit/export.ts';
 import type { NoteSigner } from '../../src/audit/note.ts';
 import { openAuditLog, type OpenAuditLog } from '../../src/audit/open.ts';
@@ -60,7 +61,7 @@ for (const engine of engines) {
       return (by > 0 ? seqs.reverse() : seqs).map((seq) => `UPDATE audit_record SET seq = ${seq + by} WHERE seq = ${seq}`);
     };
     const copy = (from: number, to: number): string =>
-      `INSERT INTO audit_record SELECT tenant, log, ${to}, hash, at_ms, kind, call_id, issuer, subject, client, endpoint, server, name, method, effect, rule, release, record FROM audit_record WHERE seq = ${from}`;
+      `INSERT INTO audit_record SELECT tenant, log, ${to}, hash, at_ms, kind, call_id, subject, method, effect, record FROM audit_record WHERE seq = ${from}`;
     const edited = quoted(JSON.stringify({ ...withInput(399), ip: '192.0.2.99' }));
 
     /** Everything that a database can tell is made to fit a rewritten log. */
@@ -71,7 +72,10 @@ for (const engine of engines) {
         'DELETE FROM audit_checkpoint',
         ...texts
           .slice(399)
-          .map((text, at) => `UPDATE audit_record SET record = ${quoted(text)}, hash = '${hashes[399 + at]!}' WHERE seq = ${400 + at}`),
+          .map(
+            (text, at) =>
+              `UPDATE audit_record SET record = ${quoted(text)}, hash = ${engine.bytes(hashes[399 + at]!)} WHERE seq = ${400 + at}`,
+          ),
         `UPDATE audit_head SET hash = '${hashes.at(-1)!}', tree_size = 0, tree_nodes = ''`,
         ...signed.map((note, at) => {
           const size = [300, total][at]!;
@@ -118,7 +122,7 @@ for (const engine of engines) {
         name: 'a tail that was cut with the head and the tree',
         sql: () => [
           'DELETE FROM audit_record WHERE seq > 650',
-          "UPDATE audit_head SET seq = 650, hash = (SELECT hash FROM audit_record WHERE seq = 650), tree_size = 0, tree_nodes = ''",
+          `UPDATE audit_head SET seq = 650, hash = (SELECT ${hashText(engine.name)} FROM audit_record WHERE seq = 650), tree_size = 0, tree_nodes = ''`,
         ],
         at: 651,
         kind: 'tail_cut',
@@ -144,7 +148,7 @@ for (const engine of engines) {
       },
       {
         name: 'a changed hash',
-        sql: () => [`UPDATE audit_record SET hash = '${'0'.repeat(64)}' WHERE seq = 400`],
+        sql: () => [`UPDATE audit_record SET hash = ${engine.bytes('0'.repeat(64))} WHERE seq = 400`],
         at: 400,
         kind: 'hash_changed',
       },
@@ -191,9 +195,7 @@ for (const engine of engines) {
       });
 
     it('is not claimed where retention took a text away; its proof still holds', async () => {
-      const emptied = 'call_id issuer subject client endpoint server name method effect rule release'
-        .split(' ')
-        .map((column) => `${column} = NULL`);
+      const emptied = 'call_id subject method effect'.split(' ').map((column) => `${column} = NULL`);
       const leaf = (await proveInclusion(db, { tenant }, 20, total)).leaf;
       await fresh.raw(...withoutTriggers, `UPDATE audit_record SET record = '', ${emptied.join(', ')} WHERE seq <= 40`);
       assert.partialDeepStrictEqual(await verifyAudit(db, { tenant, verifiers, notes }), {

@@ -6,9 +6,10 @@ import { release } from './0005-release.ts';
 import { auditInput } from './0006-audit-input.ts';
 import { auditTree } from './0007-audit-tree.ts';
 import { auditSearch } from './0008-audit-search.ts';
+import { auditSlim } from './0009-audit-slim.ts';
 import type { Migration } from './migration.ts';
 
 export type { Migration } from './migration.ts';
 
 /** Every step of the schema, in order. */
-export const migrations: readonly Migration[] = [audit, approval, apiKey, toolPin, release, auditInput, auditTree, auditSearch];
+export const migrations: readonly Migration[] = [audit, approval, apiKey, toolPin, release, auditInput, auditTree, auditSearch, auditSlim];
