@@ -4,31 +4,8 @@ import fc from 'fast-check';
 import type { Redaction } from '../../src/model/decision.ts';
 import type { Json, JsonObject } from '../../src/model/json.ts';
 import { parseStrict } from '../../src/model/strict-json.ts';
-import { createDetectors } from '../../src/content/detect.ts';
-import { createRedactor } from '../../src/content/redact.ts';
 import { readable } from './readable.ts';
-
-const detectors = createDetectors({
-  secrets: true,
-  personalData: ['email', 'card', 'ssn', 'iban'],
-  hiddenText: true,
-  maxScanBytes: 4_000_000,
-});
-const redactor = createRedactor({ detectors, hashKey: Buffer.alloc(32, 7) });
-const rule = 'test/rule';
-const at = (pointer: string, as: Redaction['as'] = 'mask', text?: string): Redaction => ({
-  rule,
-  pointer,
-  as,
-  ...(text === undefined ? {} : { with: text }),
-});
-const by = (detector: string, as: Redaction['as'] = 'mask', text?: string): Redaction => ({
-  rule,
-  detector,
-  as,
-  ...(text === undefined ? {} : { with: text }),
-});
-const apply = (document: JsonObject, ...redactions: Redaction[]): JsonObject => redactor.redact(document, redactions).document;
+import { apply, at, by } from './redactions.ts';
 
 describe('INVARIANT: no copy of a redacted value is left', () => {
   const word = fc.stringMatching(/^[A-Za-z0-9 _./@:é😀"\\-]{4,20}$/u).filter((text) => text.isWellFormed());

@@ -2,32 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Redaction } from '../../src/model/decision.ts';
 import { rawNumber, type Json, type JsonObject } from '../../src/model/json.ts';
-import { createDetectors } from '../../src/content/detect.ts';
 import { createRedactor } from '../../src/content/redact.ts';
 import { readable } from './readable.ts';
+import { apply, at, by, detectors, redactor, rule } from './redactions.ts';
 import { draw, specimens, textOf } from './specimens.ts';
-
-const detectors = createDetectors({
-  secrets: true,
-  personalData: ['email', 'card', 'ssn', 'iban'],
-  hiddenText: true,
-  maxScanBytes: 4_000_000,
-});
-const redactor = createRedactor({ detectors, hashKey: Buffer.alloc(32, 7) });
-const rule = 'test/rule';
-const at = (pointer: string, as: Redaction['as'] = 'mask', text?: string): Redaction => ({
-  rule,
-  pointer,
-  as,
-  ...(text === undefined ? {} : { with: text }),
-});
-const by = (detector: string, as: Redaction['as'] = 'mask', text?: string): Redaction => ({
-  rule,
-  detector,
-  as,
-  ...(text === undefined ? {} : { with: text }),
-});
-const apply = (document: JsonObject, ...redactions: Redaction[]): JsonObject => redactor.redact(document, redactions).document;
 
 describe('a pointer', () => {
   const result = {
