@@ -2,7 +2,10 @@ import type { HistoryEntry } from '../model/input.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { TextPart } from '../model/text-part.ts';
 
-/** A call as history keeps it; it changes from pending to its outcome, and its JSON is made once per change. */
+/**
+ * A call as history keeps it. It changes from pending to its outcome; its JSON is made in two halves, of which the first, larger one stays as it
+ * is unless its labels change: that one is stored once, however many inputs the call stands in.
+ */
 export class TrackedCall {
   readonly atMs: number;
   readonly sessionId: string;
@@ -15,9 +18,10 @@ export class TrackedCall {
   #labelsJson: string;
   #effect = '';
   #outcome: HistoryEntry['outcome'] = 'pending';
-  /** As its own session sees it, and as others do. */
-  #here: TextPart | undefined;
-  #elsewhere: TextPart | undefined;
+  #lasting: TextPart | undefined;
+  /** The rest as its own session sees it, and as others do. */
+  #here: string | undefined;
+  #elsewhere: string | undefined;
 
   constructor(atMs: number, sessionId: string, entry: Omit<HistoryEntry, 'same_session' | 'effect' | 'outcome' | 'at'>) {
     const { method, server, tool, labels, arguments_digest: digest } = entry;
@@ -52,21 +56,28 @@ export class TrackedCall {
     this.#change(labels);
   }
 
-  /** The entry as JSON; `same_session` is the only part that depends on who asks. */
-  part(sessionId: string): TextPart {
-    return sessionId === this.sessionId ? (this.#here ??= this.#made(true)) : (this.#elsewhere ??= this.#made(false));
+  /** The first half of the entry's JSON; joined, so that the text lies in one piece for its many readers. */
+  lasting(): TextPart {
+    return (this.#lasting ??= new TextPart([this.#head, this.#labelsJson, this.#tail].join('')));
+  }
+
+  /** The second half; `same_session` is all that depends on who asks. */
+  rest(sessionId: string): string {
+    return sessionId === this.sessionId ? (this.#here ??= this.#end(true)) : (this.#elsewhere ??= this.#end(false));
   }
 
   #change(labels: readonly string[]): void {
-    if (labels !== this.#labels) this.#labelsJson = labelsJson(labels);
+    if (labels !== this.#labels) {
+      const json = labelsJson(labels);
+      if (json !== this.#labelsJson) this.#lasting = undefined;
+      this.#labelsJson = json;
+    }
     this.#labels = labels;
     this.#here = this.#elsewhere = undefined;
   }
 
-  /** By hand, since an entry is written three times in its life; joined, so that the text lies in one piece for its many readers. */
-  #made(isSameSession: boolean): TextPart {
-    const end = `,"outcome":"${this.#outcome}","same_session":${isSameSession}}`;
-    return new TextPart([this.#head, this.#labelsJson, this.#tail, JSON.stringify(this.#effect), end].join(''));
+  #end(isSameSession: boolean): string {
+    return `${JSON.stringify(this.#effect)},"outcome":"${this.#outcome}","same_session":${isSameSession}}`;
   }
 }
 
@@ -108,8 +119,8 @@ function clearSlots(ring: Float64Array, from: number, to: number): void {
 export interface HistoryView {
   /** The entries as the members of a JSON array, oldest first; made when asked for. */
   entriesJson(): string;
-  /** The same, each entry by itself. */
-  entryParts(): readonly TextPart[];
+  /** Adds the same to `pieces`, behind `text`; gives the text that stands behind the last part. */
+  entriesInto(pieces: (string | TextPart)[], text: string): string;
   readonly labels: readonly string[];
   readonly calls1m: number;
   readonly calls1h: number;
@@ -222,8 +233,15 @@ export class History {
     // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
     const isSeen = (call: TrackedCall): boolean => call.atMs >= since || call.pending;
     const calls = trail.calls.every(isSeen) ? trail.calls.slice() : trail.calls.filter(isSeen);
-    const entryParts = (): TextPart[] => calls.map((call) => call.part(sessionId));
-    const entriesJson = (): string => calls.map((call) => call.part(sessionId).text).join(',');
+    const entriesInto = (pieces: (string | TextPart)[], text: string): string => {
+      let behind = text;
+      for (const [index, call] of calls.entries()) {
+        pieces.push(index === 0 ? behind : `${behind},`, call.lasting());
+        behind = call.rest(sessionId);
+      }
+      return behind;
+    };
+    const entriesJson = (): string => calls.map((call) => call.lasting().text + call.rest(sessionId)).join(',');
     const seen = new Set<string>();
     for (const [label, seenMs] of trail.labelSeenMs) {
       if (seenMs >= since) seen.add(label);
@@ -239,7 +257,7 @@ export class History {
     const times = sameKey === '' ? undefined : trail.same.get(sameKey);
     let sameCall1m = 0;
     if (times !== undefined) for (let at = times.length - 1; at >= 0 && (times[at] ?? 0) > nowMs - 60_000; at--) sameCall1m++;
-    return { entriesJson, entryParts, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
+    return { entriesJson, entriesInto, labels, calls1m: sum(trail.seconds), calls1h: sum(trail.minutes), sameCall1m };
   }
 }
 

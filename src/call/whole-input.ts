@@ -55,11 +55,7 @@ export function wholeInput(plans: InputPlans, call: Call, parts: InputParts, tex
     }
   }
   json += `,"findings":${texts.findings},"history":[`;
-  for (const entry of parts.history.entryParts()) {
-    pieces.push(json, entry);
-    json = ',';
-  }
-  json = json === ',' ? ']' : `${json}]`;
+  json = `${parts.history.entriesInto(pieces, json)}]`;
   json += `,"session":${sessionJson(whole, call, parts.history)},"usage":${texts.usage},"approval":${texts.approval}`;
   if (parts.result !== undefined) json += `,"result":${texts.result ?? JSON.stringify(parts.result)}`;
   if (parts.listJson !== undefined) {
