@@ -1,13 +1,16 @@
-// How long searches of a long audit log take, and whether appending stays as quick. Prints JSON lines. `node test/bench/audit-search.ts [records] [store]`
+// How long searches of a long audit log take, whether appending stays as quick, and how fast the whole is verified. Prints JSON lines. `node test/bench/audit-search.ts [records] [store]`
 // (default 200000), on SQLite, and with CASTELLAN_TEST_PG on that server too, in a database of its own that is dropped again.
-import { rmSync, mkdtempSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { rmSync, mkdtempSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { searchAudit, type AuditSearch } from '../../src/audit/query.ts';
+import { verifyAudit } from '../../src/audit/verify.ts';
+import { openVerifyPool } from '../../src/audit/verify-pool.ts';
 import { writeGroup } from '../../src/audit/write-group.ts';
 import type { AuditRecord } from '../../src/model/audit-record.ts';
 import type { Db } from '../../src/model/ports.ts';
-import { openDb } from '../../src/store/open.ts';
+import { openDb, type StoreOptions } from '../../src/store/open.ts';
 import { decided, finished } from '../audit/records.ts';
 import { engines } from '../contract/engines.ts';
 
@@ -20,18 +23,25 @@ const startMs = Date.UTC(2026, 9, 1);
 const identities = 2_000;
 const tenant = 'default';
 
+/** The id of a call: such as the gateway's, in the order of time. */
+function idOf(call: number): string {
+  const hex = call.toString(16).padStart(12, '0');
+  return `call_${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${hash('sha256', hex).slice(0, 12)}`;
+}
+
 /** A call's two records; identities, tools and rules as unevenly spread as they are: few are most of it. */
 function recordOf(index: number): AuditRecord {
-  const call = index >> 1;
+  const number = index >> 1;
+  const call = idOf(number);
   const at = new Date(startMs + Math.floor((index / total) * days * dayMs)).toISOString();
   if (index % 2 === 1) {
     // As the gateway writes it: who and what are in the decided record.
-    const { who: _who, what: _what, ...rest } = finished(call, { at, call: `call_${call}` });
+    const { who: _who, what: _what, ...rest } = finished(number, { at, call });
     return rest;
   }
-  const record = decided(call);
-  const skewed = (count: number): number => Math.floor(count * (((call * 2_654_435_761) % 4_294_967_296) / 4_294_967_296) ** 2);
-  const isRare = call % 50_021 === 7;
+  const record = decided(number);
+  const skewed = (count: number): number => Math.floor(count * (((number * 2_654_435_761) % 4_294_967_296) / 4_294_967_296) ** 2);
+  const isRare = number % 50_021 === 7;
   const reasons = isRare
     ? [
         { rule: 'tools/granted', effect: 'allow' as const, message: 'granted' },
@@ -41,17 +51,17 @@ function recordOf(index: number): AuditRecord {
   return {
     ...record,
     at,
-    call: `call_${call}`,
+    call,
     who: { ...record.who!, subject: `user-${skewed(identities)}` },
     what: { ...record.what!, name: `tool_${skewed(200)}` },
-    decision: { ...record.decision!, effect: isRare || call % 40 === 0 ? 'deny' : 'allow', reasons },
+    decision: { ...record.decision!, effect: isRare || number % 40 === 0 ? 'deny' : 'allow', reasons },
   };
 }
 
 async function fill(db: Db, name: string): Promise<void> {
   const known = new Map();
   let [startedMs, cpu] = [performance.now(), process.cpuUsage()];
-  const step = Math.max(groupRecords, Math.floor(total / 4 / groupRecords) * groupRecords);
+  const step = Math.max(groupRecords, Math.floor(total / 10 / groupRecords) * groupRecords);
   for (let at = 0; at < total; at += groupRecords) {
     const group = Array.from({ length: Math.min(groupRecords, total - at) }, (_, index) => ({
       text: JSON.stringify(recordOf(at + index)),
@@ -90,7 +100,7 @@ async function measure(db: Db, name: string, search: string, options: (round: nu
   console.log(JSON.stringify({ store: name, search, p50Ms: ms(0.5), maxMs: ms(1), found: Math.round(found / 20), goesOn: pages }));
 }
 
-async function run(db: Db, name: string): Promise<void> {
+async function run(db: Db, name: string, storeOptions: StoreOptions): Promise<void> {
   await fill(db, name);
   const day = (round: number) => ({
     sinceMs: startMs + ((round * 7) % days) * dayMs,
@@ -103,7 +113,7 @@ async function run(db: Db, name: string): Promise<void> {
   await measure(db, name, 'a tool that nobody has', () => ({ tool: 'tool_x' }));
   await measure(db, name, 'denied', () => ({ effect: 'deny' }));
   await measure(db, name, 'words in a day', (round) => ({ text: 'invoice 4711', ...day(round) }));
-  await measure(db, name, 'a call', (round) => ({ callId: `call_${Math.floor((total / 2) * (round / 20))}` }));
+  await measure(db, name, 'a call', (round) => ({ callId: idOf(Math.floor((total / 2) * (round / 20))) }));
   const explain = db.engine === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
   const where = "SELECT seq, record FROM audit_record WHERE tenant = $1 AND log = $2 AND record <> '' AND";
   const plans: readonly (readonly [string, string, readonly (string | number)[]])[] = [
@@ -127,13 +137,30 @@ async function run(db: Db, name: string): Promise<void> {
     const rows = await db.query(`${explain} ${sql}`, [tenant, 'main', ...params]);
     console.log(JSON.stringify({ store: name, plan: what, steps: rows.map((row) => String(row['detail'] ?? row['QUERY PLAN'])) }));
   }
+  await verify(db, name, storeOptions);
+}
+
+async function verify(db: Db, name: string, storeOptions: StoreOptions): Promise<void> {
+  const pool = openVerifyPool({ storeModule: new URL('../../src/store/open.ts', import.meta.url).href, storeOptions }, 2);
+  const [startedMs, cpu] = [performance.now(), process.cpuUsage()];
+  const verified = await verifyAudit(db, { tenant, scan: pool.scan.bind(pool), concurrency: 4 });
+  const elapsedMs = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(cpu);
+  await pool.close();
+  if (!verified.ok) throw new Error(verified.problem);
+  const recordsPerS = Math.round((verified.records / elapsedMs) * 1000);
+  const cpuPerRecordUs = Math.round(((user + system) / verified.records) * 10) / 10;
+  console.log(JSON.stringify({ store: name, verified: verified.records, recordsPerS, cpuPerRecordUs }));
 }
 
 if (only !== 'postgres') {
   const folder = mkdtempSync(join(tmpdir(), 'castellan-bench-'));
-  const db = await openDb({ kind: 'sqlite', path: join(folder, 'audit.db'), thread: 'calling', durability: 'relaxed' });
+  const path = join(folder, 'audit.db');
+  const options: StoreOptions = { kind: 'sqlite', path, thread: 'calling', durability: 'relaxed' };
+  const db = await openDb(options);
   try {
-    await run(db, 'sqlite');
+    await run(db, 'sqlite', options);
+    console.log(JSON.stringify({ store: 'sqlite', bytesPerCall: Math.round((2 * statSync(path).size) / total), inputs: 'not kept' }));
   } finally {
     await db.close();
     rmSync(folder, { recursive: true, force: true });
@@ -144,7 +171,7 @@ if (only !== 'sqlite' && process.env['CASTELLAN_TEST_PG'] !== undefined && postg
   const fresh = await postgres.fresh();
   const opened = await fresh.open();
   try {
-    await run(opened, 'postgres');
+    await run(opened, 'postgres', fresh.options);
   } finally {
     await opened.close();
     await fresh.drop();
