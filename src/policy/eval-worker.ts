@@ -2,7 +2,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { entrypoints, type Entrypoint } from '../model/decision.ts';
 import { checkAnswer } from './answer.ts';
 import type { BuiltinCaller, BuiltinSource } from './builtins.ts';
-import { trimMemory } from '../model/trim-memory.ts';
 import { asFault } from './fault.ts';
 import {
   maxInternedAnswers,
@@ -65,7 +64,6 @@ async function start(port: NonNullable<typeof parentPort>): Promise<void> {
     reply.push(policy.memoryBytes());
     port.postMessage(reply);
   });
-  trimMemory();
   port.postMessage({ kind: 'ready', memoryBytes: policy.memoryBytes(), entrypoints: policy.entrypoints } satisfies Hello);
 }
 

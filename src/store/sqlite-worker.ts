@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { SqlValue } from '../model/ports.ts';
-import { trimMemory } from '../model/trim-memory.ts';
 import { SqliteConnection, sqliteFault, type SqliteFault, type SqlRow, type StatementMode } from './sqlite-connection.ts';
 
 /** A statement for the thread that holds the connection; `close` ends that thread. */
@@ -18,7 +17,6 @@ export type SqliteReply = { readonly id: number; readonly rows: readonly SqlRow[
 if (parentPort !== null) {
   const port = parentPort;
   const connection = new SqliteConnection((workerData as { path: string }).path);
-  trimMemory();
   port.on('message', (request: SqliteRequest) => port.postMessage(answer(connection, request)));
 }
 
