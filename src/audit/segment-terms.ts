@@ -63,7 +63,7 @@ export class SegmentTerms {
     if (this.#fresh.length === 0) return;
     const rows = this.#fresh;
     this.#fresh = [];
-    for (const row of rows) await tx.query(insertSql, row);
+    await tx.insert(insertSql, rows);
   }
 
   /** After a transaction that failed: nothing is taken for written. */

@@ -13,7 +13,7 @@ export type Awaitable<T> = T | Promise<T>;
 export interface Db {
   readonly engine: 'sqlite' | 'postgres';
   query<Row = Record<string, unknown>>(sql: string, params?: readonly SqlValue[]): Promise<Row[]>;
-  /** The same statement for each row of values, in order; nothing is read. `sql` ends in its one list of `VALUES`. */
+  /** The same statement for each row of values, in order; nothing is read. `sql` has one list of `VALUES`. */
   insert(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<void>;
   /** All or nothing; `work` gets a handle that is valid until it settles. Nested calls are refused. */
   tx<T>(work: (db: Db) => Promise<T>): Promise<T>;

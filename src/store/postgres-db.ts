@@ -81,22 +81,24 @@ export function postgresDb(url: string, maxConnections: number): Db {
 
 const rowsPerStatement = 16;
 
-/** Several rows a statement, since each round trip costs: the list of `VALUES` at the end is repeated with numbers that go on. */
+/** Several rows a statement, since each round trip costs: the list of `VALUES` is repeated with numbers that go on. */
 async function insertRows(
   run: (sql: string, params: readonly SqlValue[]) => Promise<unknown>,
   sql: string,
   rows: readonly (readonly SqlValue[])[],
 ): Promise<void> {
-  const [, head, list = ''] = /^(.* VALUES )(\([^()]*\))$/s.exec(sql) ?? [];
-  const many = (count: number): string =>
-    Array.from({ length: count }, (_, at) =>
-      list.replace(/\$(\d+)/g, (_place, n: string) => `$${at * (rows[0]?.length ?? 0) + Number(n)}`),
-    ).join(', ');
   let next = 0;
-  if (head !== undefined)
+  if (rows.length >= rowsPerStatement) {
+    const many = sql.replace(/(?<= VALUES )\([^()]*\)/, (list) => repeated(list, rows[0]?.length ?? 0));
     for (; rows.length - next >= rowsPerStatement; next += rowsPerStatement)
-      await run(head + many(rowsPerStatement), rows.slice(next, next + rowsPerStatement).flat());
+      await run(many, rows.slice(next, next + rowsPerStatement).flat());
+  }
   for (const row of rows.slice(next)) await run(sql, row);
+}
+
+function repeated(list: string, width: number): string {
+  const numbered = (at: number): string => list.replace(/\$(\d+)/g, (_place, number: string) => `$${at * width + Number(number)}`);
+  return Array.from({ length: rowsPerStatement }, (_, at) => numbered(at)).join(', ');
 }
 
 async function ask(client: PoolClient, sql: string, params: readonly SqlValue[], untilMs: number): Promise<Record<string, unknown>[]> {

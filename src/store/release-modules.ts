@@ -1,7 +1,6 @@
-import { promisify } from 'node:util';
-import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import type { Digest, TenantId } from '../model/ids.ts';
 import type { Db } from '../model/ports.ts';
+import { packed, unpacked } from './brotli.ts';
 
 /** A compiled policy under the id that audit records name it by. */
 export interface ReleaseModule {
@@ -32,10 +31,6 @@ interface Row {
   readonly data_br: Uint8Array;
 }
 
-const compress = promisify(brotliCompress);
-const expand = promisify(brotliDecompress);
-/** 256 KiB: Brotli takes 8 MB for the window that it has by default, and what is compressed is hardly larger than this one. */
-const windowBits = 18;
 // Measured on a module of 600 kB: 4 ms for a third of it; the best quality takes four times that for a quarter.
 const quality = 2;
 
@@ -45,11 +40,10 @@ export function createReleaseModules(db: Db): ReleaseModules {
     keep: async (tenant, { id, digest, build, entrypoints, wasm, data }, nowMs) => {
       const known = await db.query('SELECT 1 AS one FROM release_module WHERE tenant = $1 AND id = $2 AND build = $3', [tenant, id, build]);
       if (known.length > 0) return;
-      const options = { params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_LGWIN]: windowBits } };
       await db.query(
         `INSERT INTO release_module (tenant, id, build, digest, activated_at_ms, entrypoints_json, wasm_br, data_br)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant, id, build) DO NOTHING`,
-        [tenant, id, build, digest, nowMs, JSON.stringify(entrypoints), await compress(wasm, options), await compress(data, options)],
+        [tenant, id, build, digest, nowMs, JSON.stringify(entrypoints), await packed(wasm, quality), await packed(data, quality)],
       );
     },
     find: async (tenant, id, build) => {
@@ -59,7 +53,7 @@ export function createReleaseModules(db: Db): ReleaseModules {
         build === undefined ? [tenant, id] : [tenant, id, build],
       );
       if (row === undefined) return undefined;
-      const [wasm, data] = await Promise.all([expand(row.wasm_br), expand(row.data_br)]);
+      const [wasm, data] = await Promise.all([unpacked(row.wasm_br), unpacked(row.data_br)]);
       return {
         id,
         digest: row.digest,

@@ -1,7 +1,6 @@
-import { promisify } from 'node:util';
-import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import type { Digest, TenantId } from '../model/ids.ts';
 import type { Db } from '../model/ports.ts';
+import { packed, unpacked } from './brotli.ts';
 
 /** The text of policies that were in force: what a recorded decision is explained by. All methods: @throws GatewayError `store.unavailable` */
 export interface ReleaseSources {
@@ -11,10 +10,7 @@ export interface ReleaseSources {
   find(tenant: string, releaseId: string): Promise<Readonly<Record<string, string>> | undefined>;
 }
 
-const compress = promisify(brotliCompress);
-const expand = promisify(brotliDecompress);
-/** 256 KiB: Brotli takes 8 MB for the window that it has by default, and what is compressed is hardly larger than this one. */
-const windowBits = 18;
+const quality = 5;
 
 /** The sources of a database. */
 export function createReleaseSources(db: Db): ReleaseSources {
@@ -22,13 +18,10 @@ export function createReleaseSources(db: Db): ReleaseSources {
     keep: async (tenant, digest, files) => {
       const known = await db.query('SELECT 1 AS one FROM release_source WHERE tenant = $1 AND digest = $2', [tenant, digest]);
       if (known.length > 0) return;
-      const packed = await compress(JSON.stringify(files), {
-        params: { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_LGWIN]: windowBits },
-      });
       await db.query('INSERT INTO release_source (tenant, digest, files_br) VALUES ($1, $2, $3) ON CONFLICT (tenant, digest) DO NOTHING', [
         tenant,
         digest,
-        packed,
+        await packed(JSON.stringify(files), quality),
       ]);
     },
     find: async (tenant, releaseId) => {
@@ -37,7 +30,7 @@ export function createReleaseSources(db: Db): ReleaseSources {
          WHERE r.tenant = $1 AND r.id = $2`,
         [tenant, releaseId],
       );
-      return row === undefined ? undefined : (JSON.parse((await expand(row.files_br)).toString()) as Record<string, string>);
+      return row === undefined ? undefined : (JSON.parse((await unpacked(row.files_br)).toString()) as Record<string, string>);
     },
   };
 }

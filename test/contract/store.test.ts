@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Db } from '../../src/model/ports.ts';
+import type { Db, SqlValue } from '../../src/model/ports.ts';
 import { migrations } from '../../src/store/migrations/all.ts';
 import { openDb } from '../../src/store/open.ts';
 import { engines, type FreshDatabase } from './engines.ts';
@@ -73,6 +73,25 @@ for (const engine of engines) {
         'read',
       ]);
       assert.deepEqual(rows, [{ digest: 'd', first_seen_ms: 7 }]);
+    });
+
+    it('inserts many rows by one statement, in order, and passes over those that are there', async () => {
+      const row = (n: number): SqlValue[] => ['t', 'main', 'name', `value ${n}`, n];
+      const sql =
+        'INSERT INTO audit_term (tenant, log, field, value, segment) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, log, field, value, segment) DO NOTHING';
+      await db.insert(sql, [row(0)]);
+      await db.tx((tx) =>
+        tx.insert(
+          sql,
+          Array.from({ length: 37 }, (_, n) => row(n)),
+        ),
+      );
+      const kept = await db.query<{ value: string; segment: number }>('SELECT value, segment FROM audit_term ORDER BY segment');
+      assert.deepEqual(
+        kept,
+        Array.from({ length: 37 }, (_, n) => ({ value: `value ${n}`, segment: n })),
+      );
+      await assert.rejects(db.insert(sql, [['t\0', 'main', 'name', 'x', 1]]), { code: 'request.invalid' });
     });
 
     it('keeps 64-bit integers exact: a number where a number is exact, else a bigint', async () => {
