@@ -10,14 +10,14 @@ export const columnNames = ['at_ms', 'kind', 'call_id', 'subject', 'method', 'ef
 
 const maxChars = 200;
 
-/** A record's hash in a SELECT: stored as bytes, read as 64 hex digits. */
-export function hashText(engine: Db['engine']): string {
-  return engine === 'sqlite' ? 'lower(hex(hash)) AS hash' : "encode(hash, 'hex') AS hash";
+/** A column of bytes in a SELECT, read as hex digits. */
+export function hexText(engine: Db['engine'], column: string): string {
+  return engine === 'sqlite' ? `lower(hex(${column}))` : `encode(${column}, 'hex')`;
 }
 
-/** A record's call in a SELECT, as hex digits of {@link callKey}. */
-export function callText(engine: Db['engine'], table = 'audit_record'): string {
-  return engine === 'sqlite' ? `lower(hex(${table}.call_id))` : `encode(${table}.call_id, 'hex')`;
+/** A record's hash in a SELECT: 64 hex digits. */
+export function hashText(engine: Db['engine']): string {
+  return `${hexText(engine, 'hash')} AS hash`;
 }
 
 const callId = /^call_([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;

@@ -65,31 +65,40 @@ export function storedRecord({ seq, hash, record }: { seq: number; hash: string;
   return { seq, hash: `sha256:${hash}` as Digest, record: JSON.parse(record) as AuditRecord };
 }
 
-/** What of a filter no column holds, as members of the record's text. */
-function namesOf({ identity, endpoint, server, tool, release, rule }: AuditFilter): readonly (readonly [member: string, text: string])[] {
-  const names = { issuer: identity?.issuer, client: identity?.client, endpoint, server, name: tool, release, rule };
-  return Object.entries(names).flatMap(([member, text]) => (text === undefined ? [] : [[member, text] as const]));
+interface Name {
+  readonly asked: (filter: AuditFilter) => string | undefined;
+  readonly said: (record: AuditRecord) => readonly (string | null | undefined)[];
+}
+
+/** What no column holds, by its member in the record's text: how a filter asks for it, and what a record says. */
+const names: Readonly<Record<string, Name>> = {
+  issuer: { asked: ({ identity }) => identity?.issuer, said: ({ who }) => [who?.issuer] },
+  client: { asked: ({ identity }) => identity?.client, said: ({ who }) => [who?.client] },
+  endpoint: { asked: ({ endpoint }) => endpoint, said: ({ what }) => [what?.endpoint] },
+  server: { asked: ({ server }) => server, said: ({ what }) => [what?.server] },
+  name: { asked: ({ tool }) => tool, said: ({ what }) => [what?.name] },
+  release: { asked: ({ release }) => release, said: ({ decision }) => [decision?.release] },
+  rule: {
+    asked: ({ rule }) => rule,
+    said: ({ decision }) => [...(decision?.reasons ?? []), ...(decision?.dry_run ?? [])].map((reason) => reason.rule),
+  },
+};
+
+function askedNames(filter: AuditFilter): { readonly member: string; readonly text: string; readonly said: Name['said'] }[] {
+  return Object.entries(names).flatMap(([member, { asked, said }]) => {
+    const text = asked(filter);
+    return text === undefined ? [] : [{ member, text, said }];
+  });
 }
 
 /** Whether a filter asks for what {@link conditionsOf} only narrows, and {@link hasNames} tells. */
 export function asksForNames(filter: AuditFilter): boolean {
-  return namesOf(filter).length > 0;
+  return askedNames(filter).length > 0;
 }
 
 /** Whether the record has the names that no column holds: `rule` may be that of any reason. */
-export function hasNames({ who, what, decision }: AuditRecord, filter: AuditFilter): boolean {
-  const { identity = {}, rule } = filter;
-  const is = (wanted: string | undefined, found: string | null | undefined): boolean => wanted === undefined || wanted === found;
-  return (
-    is(identity.issuer, who?.issuer) &&
-    is(identity.client, who?.client) &&
-    is(filter.endpoint, what?.endpoint) &&
-    is(filter.server, what?.server) &&
-    is(filter.tool, what?.name) &&
-    is(filter.release, decision?.release) &&
-    (rule === undefined ||
-      (decision !== undefined && [...decision.reasons, ...(decision.dry_run ?? [])].some((reason) => reason.rule === rule)))
-  );
+export function hasNames(record: AuditRecord, filter: AuditFilter): boolean {
+  return askedNames(filter).every(({ text, said }) => said(record).includes(text));
 }
 
 /** The filter as SQL, without its limit. It may let records pass that {@link hasNames} does not. */
@@ -111,7 +120,7 @@ export function conditionsOf(filter: AuditFilter, engine: Db['engine']): { reado
   // Said again in words that the partial index of what was not allowed can be matched with.
   if (filter.effect !== undefined && filter.effect !== 'allow') conditions.push("effect <> 'allow'");
   // Nobody's message can look like a member of the text.
-  for (const [member, text] of namesOf(filter))
+  for (const { member, text } of askedNames(filter))
     conditions.push(`${engine === 'sqlite' ? 'instr' : 'strpos'}(record, $${params.push(`"${member}":${JSON.stringify(text)}`)}) > 0`);
   equal('kind', filter.kind);
   where('at_ms >=', sinceMs);

@@ -1,5 +1,5 @@
 import type { Db } from '../model/ports.ts';
-import { callText } from './columns.ts';
+import { hexText } from './columns.ts';
 import { eraseDays } from './erase.ts';
 import { forgetTerms } from './forget-terms.ts';
 import { factsOf, isHeld, listHolds, type Hold } from './holds.ts';
@@ -97,7 +97,7 @@ async function emptyRecords(db: Db, { tenant, log, name, beforeMs }: Expiring, h
   let emptied = 0;
   for (;;) {
     const rows = await db.query<{ seq: number; method: string | null; call_id: string | null; kind: string; at_ms: number }>(
-      `SELECT seq, method, ${callText(db.engine)} AS call_id, kind, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq < $4
+      `SELECT seq, method, ${hexText(db.engine, 'call_id')} AS call_id, kind, at_ms FROM audit_record WHERE tenant = $1 AND log = $2 AND seq > $3 AND seq < $4
        AND kind IN ${kindsOf[name]} AND record <> '' ORDER BY seq LIMIT $5`,
       [tenant, log, after, end, pageRows],
     );
@@ -142,7 +142,7 @@ async function firstOutsideTree(db: Db, tenant: string, log: string): Promise<nu
 /** The calls of these records that were lists. A finished record does not say so itself. */
 async function listCalls(db: Db, tenant: string, log: string, fromSeq: number, toSeq: number): Promise<Set<string>> {
   const rows = await db.query<{ call_id: string | null }>(
-    `SELECT DISTINCT ${callText(db.engine, 'd')} AS call_id FROM audit_record r JOIN audit_record d
+    `SELECT DISTINCT ${hexText(db.engine, 'd.call_id')} AS call_id FROM audit_record r JOIN audit_record d
        ON d.tenant = r.tenant AND d.log = r.log AND d.call_id = r.call_id AND d.kind = 'decided'
      WHERE r.tenant = $1 AND r.log = $2 AND r.seq >= $3 AND r.seq <= $4 AND r.kind IN ('decided', 'finished') AND d.method LIKE '%/list'`,
     [tenant, log, fromSeq, toSeq],

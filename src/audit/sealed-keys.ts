@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, hash, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, randomBytes, type KeyObject } from 'node:crypto';
 import { GatewayError } from '../model/errors.ts';
 
 /** A key that seals other keys, as the configuration has it, with the name that is stored beside what it sealed. */
@@ -36,11 +36,6 @@ export function sealingKey(text: string, source: string): SealingKey {
 /** A fresh key as text for a file. */
 export function newKeyText(): string {
   return randomBytes(keyBytes).toString('base64');
-}
-
-/** A key that seals again and again: bytes would be turned into one at each use. */
-export function preparedKey(key: Uint8Array): KeyObject {
-  return createSecretKey(key);
 }
 
 /** Seals `plain` so that it opens only with the same key and the same `bound` text: nonce, cipher text, tag. */

@@ -1,9 +1,9 @@
-import { randomBytes, type KeyObject } from 'node:crypto';
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import type { Entrypoint } from '../model/decision.ts';
 import type { Db } from '../model/ports.ts';
 import { commitInput } from './input-commitment.ts';
 import { referTo, sealBlock, type PartPlace, type SealedItem } from './sealed-block.ts';
-import { keyBytes, preparedKey, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
+import { keyBytes, unwrapKey, wrapKey, type KeyRing } from './sealed-keys.ts';
 
 /** An input as the calling thread hands it over: the pieces of its text, each text part named by its number. */
 export interface HandedInput {
@@ -166,7 +166,8 @@ export class SealedWriter {
       return undefined;
     }
     if (known !== undefined) return known;
-    const key = preparedKey(unwrapKey(this.#ring, row.kek, row.wrapped_key, bound));
+    // Bytes would be turned into a key at each use.
+    const key = createSecretKey(unwrapKey(this.#ring, row.kek, row.wrapped_key, bound));
     for (const [other, { day: otherDay }] of this.#keys) if (otherDay < day) this.#keys.delete(other);
     const made = { key, day };
     this.#keys.set(name, made);

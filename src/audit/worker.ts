@@ -61,14 +61,11 @@ function createWriter(data: AuditWorkerData): Writer {
   const sealer = data.keys === undefined ? undefined : new SealedWriter(data.keys, data.log);
   let opened: Db | undefined;
 
-  const open = async (): Promise<Db> => {
-    const store = (await import(data.storeModule)) as StoreModule;
-    return (opened = await store.openDb(data.storeOptions));
-  };
+  const db = async (): Promise<Db> => (opened ??= await ((await import(data.storeModule)) as StoreModule).openDb(data.storeOptions));
 
   const write = async (records: readonly GroupRecord[]): Promise<readonly Head[]> => {
     try {
-      const written = await writeGroup(opened ?? (await open()), data.log, records, heads, sealer);
+      const written = await writeGroup(await db(), data.log, records, heads, sealer);
       for (const [tenant, head] of written.heads) heads.set(tenant, head);
       return written.places;
     } catch (error) {
@@ -84,7 +81,7 @@ function createWriter(data: AuditWorkerData): Writer {
   return {
     open: async () => {
       try {
-        await catchUpTrees(opened ?? (await open()), data.log);
+        await catchUpTrees(await db(), data.log);
         trimMemory();
         return { seqs: [], hashes: '' };
       } catch (error) {
