@@ -96,7 +96,11 @@ export function park(parts: Parts, call: Call, decision: Decision, binding: Dige
 
 /** A question as people see it who approve its answer: nobody can approve a yes without it. */
 function askedWords(parts: Parts, { asked: { method, params } }: Question): JsonObject {
-  if (params === undefined) return { method };
-  const mask = { rule: 'gateway/approval', detector: 'secret.*', as: 'mask' } as const;
-  return { method, params: parts.content().redact({ arguments: params }, [mask]).document['arguments'] };
+  return params === undefined ? { method } : { method, params: masked(parts, params) };
+}
+
+/** What an approver is shown: secrets never appear in an inbox, whatever the rules redact. */
+export function masked(parts: Parts, subject: JsonObject): JsonObject {
+  const { document } = parts.content().redact({ arguments: subject }, [{ rule: 'gateway/approval', detector: 'secret.*', as: 'mask' }]);
+  return document['arguments'] as JsonObject;
 }

@@ -195,14 +195,11 @@ export class History {
   }
 
   #countSame(trail: Trail, call: TrackedCall): void {
-    const times = trail.same.get(call.sameKey);
-    if (times === undefined) trail.same.set(call.sameKey, [call.atMs]);
-    else {
-      times.push(call.atMs);
-      if (times.length > maxSameCalls) times.shift();
-      trail.same.delete(call.sameKey);
-      trail.same.set(call.sameKey, times);
-    }
+    const times = trail.same.get(call.sameKey) ?? [];
+    times.push(call.atMs);
+    if (times.length > maxSameCalls) times.shift();
+    trail.same.delete(call.sameKey);
+    trail.same.set(call.sameKey, times);
     if (trail.same.size > this.#options.maxEntries * 4) {
       const oldest = trail.same.keys().next().value;
       if (oldest !== undefined) trail.same.delete(oldest);

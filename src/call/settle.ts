@@ -3,7 +3,7 @@ import type { Decision } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { ApprovalFact } from '../model/input.ts';
 import type { JsonObject } from '../model/json.ts';
-import { approvalFact, bindingOf, park } from './act.ts';
+import { approvalFact, bindingOf, masked, park } from './act.ts';
 import type { InputDocument } from './build-input.ts';
 import type { Call } from './call.ts';
 import { decide, overruled } from './decide.ts';
@@ -115,12 +115,6 @@ async function acting<Result>(parts: Parts, step: ActStep, work: () => Promise<R
   } finally {
     parts.observer.stage('act', performance.now() - startedMs, step);
   }
-}
-
-/** What an approver is shown: secrets never appear in an inbox, whatever the rules redact. */
-function masked(parts: Parts, subject: JsonObject): JsonObject {
-  const { document } = parts.content().redact({ arguments: subject }, [{ rule: 'gateway/approval', detector: 'secret.*', as: 'mask' }]);
-  return document['arguments'] as JsonObject;
 }
 
 /** Waits for people where the configuration says so. That the call is held is recorded first: the wait may be long, and may not end. */
