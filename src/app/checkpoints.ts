@@ -4,7 +4,7 @@ import type { CheckpointTarget } from '../audit/checkpoint-sender.ts';
 import { Checkpointer, type CheckpointEvent } from '../audit/checkpointer.ts';
 import { parseVerifier, type NoteSigner, type NoteVerifier } from '../audit/note.ts';
 import type { CheckpointTargetConfig, Config } from '../config/schema-types.ts';
-import { revealed } from '../config/secret.ts';
+import { allRevealed } from '../config/secret.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Db } from '../model/ports.ts';
 import { pushCheckpoint, type CheckpointPlace } from '../sinks/checkpoint-push.ts';
@@ -69,7 +69,7 @@ function targetOf(target: CheckpointTargetConfig): CheckpointTarget {
 
 function placeOf({ name, http, s3 }: CheckpointTargetConfig): CheckpointPlace {
   if (http !== undefined) {
-    const headers = Object.fromEntries(Object.entries(http.headers).map(([header, value]) => [header, revealed(value)]));
+    const headers = allRevealed(http.headers);
     return { kind: 'http', url: http.url, method: http.method, headers, allowPrivateNetwork: http.allow_private_network };
   }
   if (s3 === undefined) throw new GatewayError('config.invalid', `the target \`${name}\` is neither \`http\` nor \`s3\``);

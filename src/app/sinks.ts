@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { CheckpointS3Config, Config, S3SinkConfig, SinkConfig } from '../config/schema-types.ts';
-import { revealed, type Secret } from '../config/secret.ts';
+import { revealedHeaders } from '../config/secret.ts';
 import { workerUrl } from '../model/worker-url.ts';
 import type { SinkState } from '../sinks/pump.ts';
 import type { S3Place } from '../sinks/s3-objects.ts';
@@ -94,14 +94,14 @@ function targetOf({ webhook, opa, otlp, syslog, s3 }: SinkConfig): SinkTarget {
       kind: 'opa',
       url: opa.url,
       partition: opa.partition,
-      headers: plainHeaders(opa.headers),
+      headers: revealedHeaders(opa.headers),
       labels: { ...opa.labels },
       includeInput: opa.include_input,
       uploadSizeLimitBytes: opa.upload_size_limit_bytes,
       allowPrivateNetwork: opa.allow_private_network,
     };
   if (otlp !== undefined)
-    return { kind: 'otlp', url: otlp.url, headers: plainHeaders(otlp.headers), allowPrivateNetwork: otlp.allow_private_network };
+    return { kind: 'otlp', url: otlp.url, headers: revealedHeaders(otlp.headers), allowPrivateNetwork: otlp.allow_private_network };
   if (syslog !== undefined) {
     const { host, port, tls, ca, format } = syslog;
     return { kind: 'syslog', host, port, tls, ca: ca?.reveal(), format };
@@ -122,8 +122,4 @@ export function s3Place(s3: S3SinkConfig | CheckpointS3Config): S3Place {
     secretAccessKey: s3.secret_access_key.reveal(),
     sessionToken: s3.session_token?.reveal(),
   };
-}
-
-function plainHeaders(headers: Readonly<Record<string, string | Secret>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), revealed(value)]));
 }

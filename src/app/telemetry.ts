@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Config } from '../config/schema-types.ts';
-import { revealed } from '../config/secret.ts';
+import { revealedHeaders } from '../config/secret.ts';
 import type { RequestTracer } from '../http/mcp-trace.ts';
 import { isJsonObject } from '../model/json.ts';
 import type { AuditLog } from '../model/ports.ts';
@@ -27,7 +27,7 @@ export async function openTelemetry(config: Config, observation: Observation): P
   const otel = await openOtel(
     {
       endpoint: otlp.endpoint,
-      headers: Object.fromEntries(Object.entries(otlp.headers).map(([name, value]) => [name.toLowerCase(), revealed(value)])),
+      headers: revealedHeaders(otlp.headers),
       traces: otlp.traces,
       metrics: otlp.metrics,
       logs: otlp.logs,

@@ -1,5 +1,5 @@
 import type { Config, EndpointConfig, UpstreamConfig } from '../config/schema-types.ts';
-import { revealed } from '../config/secret.ts';
+import { allRevealed } from '../config/secret.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { Digest } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -49,14 +49,10 @@ export function upstreamOptions(config: Config, lock = reviewed(config)): readon
 }
 
 function transportOf({ http, sse, stdio }: UpstreamConfig): UpstreamTransport {
-  if (http !== undefined) return { kind: 'http', url: http.url, headers: plain(http.headers) };
-  if (sse !== undefined) return { kind: 'sse', url: sse.url, headers: plain(sse.headers) };
-  if (stdio !== undefined) return { kind: 'stdio', command: stdio.command, args: stdio.args, env: plain(stdio.env), cwd: stdio.cwd };
+  if (http !== undefined) return { kind: 'http', url: http.url, headers: allRevealed(http.headers) };
+  if (sse !== undefined) return { kind: 'sse', url: sse.url, headers: allRevealed(sse.headers) };
+  if (stdio !== undefined) return { kind: 'stdio', command: stdio.command, args: stdio.args, env: allRevealed(stdio.env), cwd: stdio.cwd };
   throw new TypeError('an upstream has one of `http`, `sse` and `stdio`: the configuration was checked for it');
-}
-
-function plain(values: Readonly<Record<string, Parameters<typeof revealed>[0]>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, revealed(value)]));
 }
 
 function credentialOf({ credential }: UpstreamConfig): UpstreamCredential {

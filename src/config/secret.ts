@@ -30,6 +30,16 @@ export class Secret {
   }
 }
 
+/** Settings by name, each as {@link revealed}. */
+export function allRevealed(values: Readonly<Record<string, string | Secret>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, revealed(value)]));
+}
+
+/** Headers as {@link allRevealed}, their names in lower case. */
+export function revealedHeaders(headers: Readonly<Record<string, string | Secret>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), revealed(value)]));
+}
+
 /** The text of a setting that may be a secret or plain text. */
 export function revealed(value: string | Secret): string {
   return typeof value === 'string' ? value : value.reveal();

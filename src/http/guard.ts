@@ -13,7 +13,7 @@ export interface GuardOptions {
 
 const corsHeaders = 'authorization, content-type, accept, mcp-session-id, mcp-protocol-version, last-event-id, traceparent';
 
-/** Whether {@link guard} would let a request pass and say nothing on its answer: its host is served, and it comes from no browser's page. */
+/** Whether {@link guard} lets a request pass and says nothing on its answer: its host is served, and it comes from no browser's page. */
 export function passesGuard(options: GuardOptions, { headers }: IncomingMessage): boolean {
   return headers.origin === undefined && headers.host !== undefined && options.allowedHosts().has(headers.host.toLowerCase());
 }
@@ -25,6 +25,10 @@ export function passesGuard(options: GuardOptions, { headers }: IncomingMessage)
  */
 export function guard(options: GuardOptions): (request: Request, response: Response, next: NextFunction) => void {
   return (request, response, next) => {
+    if (passesGuard(options, request)) {
+      next();
+      return;
+    }
     const host = request.headers.host?.toLowerCase() ?? '';
     if (host === '') {
       refuse(options, request, response, new GatewayError('request.invalid', 'the `host` header is missing'));
@@ -39,11 +43,7 @@ export function guard(options: GuardOptions): (request: Request, response: Respo
       );
       return;
     }
-    const origin = request.headers.origin;
-    if (origin === undefined) {
-      next();
-      return;
-    }
+    const { origin = '' } = request.headers;
     if (!options.allowedOrigins().has(origin.toLowerCase())) {
       refuse(options, request, response, new GatewayError('http.origin', 'this origin may not call; add it to `listen.allowed_origins`'));
       return;

@@ -21,7 +21,6 @@ export interface SuspiciousItem {
   readonly definition: JsonObject;
 }
 
-/** Nothing was found. */
 /** Before anything was listed. */
 export const noFindings: ItemFindings = { resources: new Map(), resourceTemplates: new Map(), prompts: new Map() };
 

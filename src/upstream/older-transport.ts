@@ -1,6 +1,7 @@
 import type { CredentialSource } from './credentials.ts';
 import type { HttpTarget } from './http-target.ts';
 import { openSseStream } from './sse-stream.ts';
+import { isCausedBy } from './wrong-era.ts';
 
 /** Statuses with which a server says that it does not take `initialize` at this address. */
 const refusals: ReadonlySet<number> = new Set([400, 404, 405]);
@@ -19,8 +20,7 @@ export function olderTransport(status: number): OlderTransport | undefined {
 
 /** Whether a fault comes from a refused `initialize`. */
 export function isOlderTransport(error: unknown): boolean {
-  for (let one = error; one instanceof Error; one = one.cause) if (one instanceof OlderTransport) return true;
-  return false;
+  return isCausedBy(error, OlderTransport);
 }
 
 /**
