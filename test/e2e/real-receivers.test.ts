@@ -7,6 +7,7 @@ import { buildGo, installGo, startProgram, withoutGo, type RunningProgram } from
 import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
 import { startRecordingUpstream } from '../support/recording-upstream.ts';
 import { combining } from './policy/support.ts';
+import { spansIn, type Span } from './otlp-spans.ts';
 
 // The first time both are compiled.
 const buildTime = { timeout: 600_000 };
@@ -202,21 +203,8 @@ telemetry: { otlp: { endpoint: "http://127.0.0.1:${port}", metrics: false } }
   });
 });
 
-interface Span {
-  readonly name: string;
-  readonly kind: number;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-  readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
-}
-
 function spansOf(line: string): Span[] {
-  if (!line.startsWith('{"resourceSpans"')) return [];
-  const { resourceSpans } = JSON.parse(line) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
-  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+  return line.startsWith('{"resourceSpans"') ? spansIn(line) : [];
 }
 
 function text({ attributes }: Span, key: string): string | undefined {

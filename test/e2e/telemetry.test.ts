@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startHttpReceiver, type HttpReceiver } from '../sinks/receivers.ts';
+import { spansIn, type Span } from './otlp-spans.ts';
 import { envelope, mirrored } from './modern/modern-agent.ts';
 import { startModernServer } from '../support/modern-server.ts';
 import { RawAgent, startGatewayFixture } from '../support/gateway.ts';
 import { startRecordingUpstream } from '../support/recording-upstream.ts';
 
-interface Span {
-  readonly name: string;
-  readonly kind: number;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
-}
-
 function spansOf(receiver: HttpReceiver): Span[] {
-  const requests = receiver.taken
-    .filter(({ path }) => path === '/v1/traces')
-    .map(({ text }) => JSON.parse(text) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] });
-  return requests.flatMap(({ resourceSpans }) => resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)));
+  return receiver.taken.filter(({ path }) => path === '/v1/traces').flatMap(({ text }) => spansIn(text));
 }
 
 async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {

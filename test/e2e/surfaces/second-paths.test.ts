@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { DemoUser } from '../../../src/demo/identity-provider.ts';
+import type { JsonObject } from '../../../src/model/json.ts';
 import { flatPolicy, RawAgent } from '../../support/gateway.ts';
 import { answer, frame, stream, type Scene } from '../../support/recording-upstream.ts';
 import { ModernStream } from '../modern/listening-modern.ts';
@@ -32,6 +33,18 @@ const form = { message: 'name?', requestedSchema: { type: 'object', properties: 
 
 describe('what could be a second way past policy', { concurrency: false, timeout: 60_000 }, () => {
   let rig: Rig;
+  /** A call that waits for its agent's answer, since its upstream asked. */
+  const parked = async (agent: ModernAgent, capabilities: JsonObject): Promise<{ scene: Scene; key: string; requestState: string }> => {
+    let scene: Scene | undefined;
+    rig.upstream.once('tools/call', (one) => {
+      scene = one;
+      stream(one.response).write(frame({ jsonrpc: '2.0', id: 'q1', method: 'elicitation/create', params: form }));
+    });
+    const { result } = (await agent.call('echo', { text: 'x' }, { capabilities })).json;
+    const [key = ''] = Object.keys(result.inputRequests as object);
+    assert.ok(scene !== undefined, 'the call came to the upstream');
+    return { scene, key, requestState: result.requestState as string };
+  };
   before(async () => {
     rig = await startRig({
       policy,
@@ -105,26 +118,19 @@ describe('what could be a second way past policy', { concurrency: false, timeout
   test('what a parked call is asked after its agent came back with other groups is judged by those', async () => {
     const agent = await ModernAgent.of(rig);
     const capabilities = { elicitation: {} };
-    let scene: Scene | undefined;
-    rig.upstream.once('tools/call', (one) => {
-      scene = one;
-      stream(one.response).write(frame({ jsonrpc: '2.0', id: 'q1', method: 'elicitation/create', params: form }));
-    });
-    const { result } = (await agent.call('echo', { text: 'x' }, { capabilities })).json;
-    const [key = ''] = Object.keys(result.inputRequests as object);
+    const { scene, key, requestState } = await parked(agent, capabilities);
     groups[0] = 'sales';
     const refreshed = await ModernAgent.of(rig);
     rig.upstream.once('reply', ({ behave }) => {
       behave();
-      scene?.response.write(frame({ jsonrpc: '2.0', id: 'q2', method: 'elicitation/create', params: { ...form, message: 'second?' } }));
+      scene.response.write(frame({ jsonrpc: '2.0', id: 'q2', method: 'elicitation/create', params: { ...form, message: 'second?' } }));
     });
     rig.upstream.once('reply', ({ behave, request }) => {
       behave();
-      if (scene === undefined) return;
       const text = JSON.stringify(request.message.error ?? request.message.result);
       scene.response.end(frame({ jsonrpc: '2.0', id: scene.request.message.id, result: { content: [{ type: 'text', text }] } }));
     });
-    const params = { name: 'echo', arguments: { text: 'x' }, requestState: result.requestState as string };
+    const params = { name: 'echo', arguments: { text: 'x' }, requestState };
     const again = await refreshed.send(
       'tools/call',
       { ...params, inputResponses: { [key]: { action: 'accept', content: {} } } },
@@ -143,18 +149,12 @@ describe('what could be a second way past policy', { concurrency: false, timeout
       { result: { resultType: 'input_required', inputRequests, requestState: 'of-the-upstream' } },
       { error: { code: -32042, message: 'go', data: { elicitations: [inputRequests.q.params] } } },
     ]) {
-      let scene: Scene | undefined;
-      rig.upstream.once('tools/call', (one) => {
-        scene = one;
-        stream(one.response).write(frame({ jsonrpc: '2.0', id: 'q1', method: 'elicitation/create', params: form }));
-      });
-      const { result } = (await agent.call('echo', { text: 'x' }, { capabilities })).json;
-      const [key = ''] = Object.keys(result.inputRequests as object);
+      const { scene, key, requestState } = await parked(agent, capabilities);
       rig.upstream.once('reply', ({ behave }) => {
         behave();
-        scene?.response.end(frame({ jsonrpc: '2.0', id: scene.request.message.id, ...end }));
+        scene.response.end(frame({ jsonrpc: '2.0', id: scene.request.message.id, ...end }));
       });
-      const params = { name: 'echo', arguments: { text: 'x' }, requestState: result.requestState as string };
+      const params = { name: 'echo', arguments: { text: 'x' }, requestState };
       const inputResponses = { [key]: { action: 'accept', content: {} } };
       const again = await agent.send('tools/call', { ...params, inputResponses }, { capabilities });
       assert.ok(!again.text.includes('forbidden.example'), again.text);
