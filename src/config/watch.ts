@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { readFileSync, watch, type FSWatcher } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { FileWatch } from '../model/file-watch.ts';
 
 /** A watch on files, until it is closed. */
 export interface ConfigWatch {
@@ -33,7 +33,7 @@ class WatchedFiles {
   readonly #debounceMs: number;
   readonly #poll: NodeJS.Timeout;
   #contents = new Map<string, string>();
-  #watchers: FSWatcher[] = [];
+  #watches: FileWatch[] = [];
   #pending: NodeJS.Timeout | undefined;
   #waitingSinceMs = 0;
 
@@ -46,32 +46,28 @@ class WatchedFiles {
 
   follow(files: readonly string[]): void {
     this.#contents = new Map(files.map((file) => [file, this.#contents.get(file) ?? contentsOf(file)]));
-    for (const watcher of this.#watchers) watcher.close();
-    // Folders are watched, not files: a file that is replaced by a rename takes its own watch with it.
-    this.#watchers = [...new Set(files.map((file) => dirname(file)))].flatMap((folder) => this.#watchFolder(folder));
+    for (const watch of this.#watches) watch.close();
+    // A watch that breaks is no loss: the poll goes on.
+    this.#watches = files.map(
+      (file) =>
+        new FileWatch(
+          file,
+          () => this.#wait(),
+          () => undefined,
+        ),
+    );
   }
 
   close(): void {
     clearInterval(this.#poll);
     clearTimeout(this.#pending);
-    for (const watcher of this.#watchers) watcher.close();
-    this.#watchers = [];
-  }
-
-  #watchFolder(folder: string): FSWatcher[] {
-    try {
-      const watcher = watch(folder, { persistent: false }, () => this.#wait());
-      // A watch that breaks (its folder is gone, the system has no more) is no loss: the poll goes on.
-      watcher.on('error', () => watcher.close());
-      return [watcher];
-    } catch {
-      return []; // As above: the poll alone watches this folder.
-    }
+    for (const watch of this.#watches) watch.close();
+    this.#watches = [];
   }
 
   #wait(): void {
     const nowMs = Date.now();
-    // Something else in the folder, a database, may be written all the time: that must not put the look off for ever.
+    // Something else in a folder that is watched may be written all the time: that must not put the look off for ever.
     if (this.#pending === undefined) this.#waitingSinceMs = nowMs;
     else if (nowMs - this.#waitingSinceMs > this.#debounceMs * maxDebounces) return;
     clearTimeout(this.#pending);
@@ -81,6 +77,7 @@ class WatchedFiles {
   #compare(): void {
     clearTimeout(this.#pending);
     this.#pending = undefined;
+    for (const watch of this.#watches) watch.renew();
     let changed = false;
     for (const [file, before] of this.#contents) {
       const now = contentsOf(file);

@@ -1,9 +1,9 @@
 import { statSync, watch, type FSWatcher } from 'node:fs';
-import { dirname } from 'node:path';
+import { FileWatch } from '../model/file-watch.ts';
 
 /**
- * Calls `changed` once a folder, or the folder of a file, has been quiet for `debounceMs` after a change, and in any case each `recheckMs`: file events get lost (network
- * volumes, bind mounts, an exhausted limit of watches). Gives a function that stops it. Neither keeps the process alive.
+ * Calls `changed` once a folder or a file has been quiet for `debounceMs` after a change, and in any case each `recheckMs`: file events get lost
+ * (network volumes, bind mounts, an exhausted limit of watches). Gives a function that stops it. Neither keeps the process alive.
  */
 export function watchFolders(
   paths: readonly string[],
@@ -14,14 +14,21 @@ export function watchFolders(
   let quiet: NodeJS.Timeout | undefined;
   const touched = (): void => {
     clearTimeout(quiet);
-    quiet = setTimeout(changed, timing.debounceMs).unref();
+    quiet = setTimeout(look, timing.debounceMs).unref();
   };
   const watchers: FSWatcher[] = [];
+  const files: FileWatch[] = [];
+  const look = (): void => {
+    for (const file of files) file.renew();
+    changed();
+  };
   for (const path of paths) {
     try {
-      // A file is mostly replaced and not written to, which only its folder tells.
-      const isFolder = statSync(path).isDirectory();
-      const watcher = watch(isFolder ? path : dirname(path), { recursive: isFolder, persistent: false }, touched);
+      if (!statSync(path).isDirectory()) {
+        files.push(new FileWatch(path, touched, (error) => unwatched(path, error)));
+        continue;
+      }
+      const watcher = watch(path, { recursive: true, persistent: false }, touched);
       watcher.on('error', (error) => {
         watcher.close();
         unwatched(path, error);
@@ -31,10 +38,10 @@ export function watchFolders(
       unwatched(path, error);
     }
   }
-  const recheck = setInterval(changed, timing.recheckMs).unref();
+  const recheck = setInterval(look, timing.recheckMs).unref();
   return () => {
     clearTimeout(quiet);
     clearInterval(recheck);
-    for (const watcher of watchers) watcher.close();
+    for (const watcher of [...watchers, ...files]) watcher.close();
   };
 }
