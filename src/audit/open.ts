@@ -25,6 +25,9 @@ export interface AuditLogOptions {
   readonly keys?: KeyRing;
 }
 
+/** What the worker makes for a group is garbage after it: more room for it costs memory and caches, and saves nothing. */
+const maxYoungGenerationMb = 12;
+
 export interface OpenAuditLog extends AuditLog {
   stats(): AuditStats;
   /** Writes what waits, then ends the worker. @throws GatewayError `audit.unavailable` when records had to be left behind */
@@ -54,7 +57,10 @@ export async function openAuditLog(options: AuditLogOptions): Promise<OpenAuditL
       (worker ??= start()).postMessage(message);
     });
   const start = (): Worker => {
-    const started = new Worker(workerUrl(import.meta.url, './worker'), { workerData: data });
+    const started = new Worker(workerUrl(import.meta.url, './worker'), {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: maxYoungGenerationMb },
+    });
     handover = new Handover();
     let fault = 'the audit worker ended';
     started.on('message', (reply: AuditGroupReply | 'closed') => answered?.(reply));

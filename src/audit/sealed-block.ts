@@ -54,8 +54,31 @@ export function sealBlock(key: Uint8Array | KeyObject, place: BlockPlace, block:
     );
     seq = item.seq;
   }
-  const packed = deflateRawSync(lines.join('\n'), { dictionary: blockDictionary(), level: 4, memLevel: 8 });
+  const text = lines.join('\n');
+  const packed = deflateRawSync(written(text), {
+    dictionary: blockDictionary(),
+    level: 1,
+    windowBits: 14,
+    memLevel: 7,
+    // What it comes to, in one or two pieces: see `written`.
+    chunkSize: Math.max(minChunkBytes, text.length >> 3),
+  });
   return Buffer.concat([Buffer.from([format]), sealBytes(key, packed, boundTo(place))]);
+}
+
+const minChunkBytes = 256;
+const maxKeptBytes = 1_048_576;
+let kept = Buffer.allocUnsafeSlow(65_536);
+
+/**
+ * The text as bytes in a buffer that is used again: until the next full collection Node keeps what a compressor was given and gave, and some
+ * kilobytes for each group brought such a collection about each second.
+ */
+function written(text: string): Uint8Array {
+  const most = text.length * 3;
+  if (most > maxKeptBytes) return Buffer.from(text);
+  if (most > kept.length) kept = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(most)));
+  return kept.subarray(0, kept.write(text));
 }
 
 /** Opens a block; `undefined` where key or place are not the ones it was sealed with. */

@@ -52,8 +52,8 @@ export class Handover {
     const of: number[] = [];
     const refs: number[] = [];
     let lines = '';
-    inputs.forEach((salted, index) => {
-      if (salted === undefined) return;
+    for (const [index, salted] of inputs.entries()) {
+      if (salted === undefined) continue;
       const { salt, input } = salted;
       of.push(index);
       lines += `${lines === '' ? '' : '\n'}${entrypoints.indexOf(input.entry)} ${salt} ${input.masked === undefined ? '' : JSON.stringify(input.masked)}\n`;
@@ -72,7 +72,7 @@ export class Handover {
         lines += partMark;
         refs.push(id);
       }
-    });
+    }
     if (of.length === 0) return undefined;
     return { from, parts: parts.length === 0 ? undefined : parts.join('\n'), inputs: lines, refs: Uint32Array.from(refs), of };
   }

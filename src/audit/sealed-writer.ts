@@ -71,11 +71,10 @@ export class SealedWriter {
   }
 
   /** What the record says of the input. @throws TypeError when a part was never told: the record must not be written then */
-  commit(input: HandedInput): string {
-    return commitInput(
-      input.salt,
-      this.#expand(input, (part) => part.text),
-    );
+  commit({ salt, texts, parts }: HandedInput): string {
+    let whole = texts[0] ?? '';
+    for (let at = 0; at < parts.length; at++) whole += this.#part(parts[at]).text + (texts[at + 1] ?? '');
+    return commitInput(salt, whole);
   }
 
   /** Writes what is sealed of one group; gives the inputs whose day has no key any more. */
@@ -107,20 +106,11 @@ export class SealedWriter {
     if (key === undefined) return;
     const place = { tenant, log: this.#log, day, firstSeq, lastSeq: last.seq };
     const parts: string[] = [];
-    const items = inputs.map(({ seq, call, input }): SealedItem => {
-      let before = firstSeq;
-      const text = this.#expand(input, (part) => {
-        if (part.storedFor !== key || part.place === undefined) {
-          part.place = { firstSeq, index: parts.push(part.text) - 1 };
-          part.storedFor = key;
-          this.#stored.push(part);
-        }
-        const reference = referTo(part.place, before);
-        before = part.place.firstSeq;
-        return reference;
-      });
-      return { seq, call, entry: input.entry, salt: input.salt, masked: input.masked, text };
-    });
+    const items: SealedItem[] = [];
+    for (const { seq, call, input } of inputs) {
+      const { entry, salt, masked } = input;
+      items.push({ seq, call, entry, salt, masked, text: this.#referring(input, key, firstSeq, parts) });
+    }
     await tx.query('INSERT INTO audit_input (tenant, log, first_seq, last_seq, day, sealed) VALUES ($1, $2, $3, $4, $5, $6)', [
       tenant,
       this.#log,
@@ -131,14 +121,27 @@ export class SealedWriter {
     ]);
   }
 
-  #expand({ texts, parts }: HandedInput, put: (part: KnownPart) => string): string {
+  /** The input's text with references; parts that this day's blocks do not have yet are added to `fresh`, which is the block's. */
+  #referring({ texts, parts }: HandedInput, key: DayKey, firstSeq: number, fresh: string[]): string {
     let whole = texts[0] ?? '';
+    let before = firstSeq;
     for (let at = 0; at < parts.length; at++) {
-      const part = this.#parts[parts[at] ?? -1];
-      if (part === undefined) throw new TypeError('an input refers to a part that was never told');
-      whole += put(part) + (texts[at + 1] ?? '');
+      const part = this.#part(parts[at]);
+      if (part.storedFor !== key || part.place === undefined) {
+        part.place = { firstSeq, index: fresh.push(part.text) - 1 };
+        part.storedFor = key;
+        this.#stored.push(part);
+      }
+      whole += referTo(part.place, before) + (texts[at + 1] ?? '');
+      before = part.place.firstSeq;
     }
     return whole;
+  }
+
+  #part(number: number | undefined): KnownPart {
+    const part = this.#parts[number ?? -1];
+    if (part === undefined) throw new TypeError('an input refers to a part that was never told');
+    return part;
   }
 
   /** The key of a day, made at its first use; `undefined` where it was destroyed. */

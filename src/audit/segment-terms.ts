@@ -35,27 +35,29 @@ export class SegmentTerms {
     const segment = segmentOf(seq);
     let seen = this.#seen.get(tenant);
     if (seen?.segment !== segment) this.#seen.set(tenant, (seen = { segment, values: emptyValues() }));
-    const { values } = seen;
-    const add = (field: TermField, text: string | null | undefined): void => {
-      const known = values[field];
-      const value = indexText(text);
-      if (value === null || value === anyValue || known.has(value) || known.has(anyValue)) return;
-      const kept = known.size < maxValues ? value : anyValue;
-      known.add(kept);
-      this.#fresh.push([tenant, log, field, kept, segment]);
-    };
     const { what, decision } = record;
-    add('kind', record.kind);
-    add('name', what?.name);
-    add('server', what?.server);
-    add('endpoint', what?.endpoint);
-    add('method', what?.method);
-    add('client', record.who?.client);
+    this.#add(seen, tenant, log, 'kind', record.kind);
+    this.#add(seen, tenant, log, 'name', what?.name);
+    this.#add(seen, tenant, log, 'server', what?.server);
+    this.#add(seen, tenant, log, 'endpoint', what?.endpoint);
+    this.#add(seen, tenant, log, 'method', what?.method);
+    this.#add(seen, tenant, log, 'client', record.who?.client);
     if (decision === undefined) return;
-    add('effect', decision.effect);
-    add('release', decision.release);
-    for (const { rule } of decision.reasons) add('rule', rule);
-    if (decision.dry_run !== undefined) for (const { rule } of decision.dry_run) add('rule', rule);
+    this.#add(seen, tenant, log, 'effect', decision.effect);
+    this.#add(seen, tenant, log, 'release', decision.release);
+    for (const { rule } of decision.reasons) this.#add(seen, tenant, log, 'rule', rule);
+    if (decision.dry_run !== undefined) for (const { rule } of decision.dry_run) this.#add(seen, tenant, log, 'rule', rule);
+  }
+
+  #add({ segment, values }: Seen, tenant: string, log: string, field: TermField, text: string | null | undefined): void {
+    const known = values[field];
+    // Nearly every name is known as it stands; one that is filed under another text is looked up under that.
+    if (text === undefined || text === null || known.has(text)) return;
+    const value = indexText(text);
+    if (value === null || value === anyValue || known.has(value) || known.has(anyValue)) return;
+    const kept = known.size < maxValues ? value : anyValue;
+    known.add(kept);
+    this.#fresh.push([tenant, log, field, kept, segment]);
   }
 
   /** Writes what was gathered, in the transaction of its records. */

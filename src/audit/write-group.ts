@@ -39,10 +39,11 @@ export function writeGroup(
   known: ReadonlyMap<string, Head>,
   sealer?: SealedWriter,
 ): Promise<Written> {
-  const records = group.map(({ text: given, again, input }) => {
+  const records: (GroupRecord & { readonly record: AuditRecord })[] = [];
+  for (const { text: given, again, input } of group) {
     const text = input === undefined || sealer === undefined ? given : withDigest(given, sealer.commit(input));
-    return { text, again, input, record: JSON.parse(text) as AuditRecord };
-  });
+    records.push({ text, again, input, record: JSON.parse(text) as AuditRecord });
+  }
   // One order for all processes: two that lock the same heads then never wait for each other in a ring.
   const tenants = [...new Set(records.map(({ record }) => record.tenant))].sort();
   const terms = termsOf(known);

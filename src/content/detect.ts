@@ -58,102 +58,10 @@ const minDigits = 100_000_000;
 /** Builds the detectors: `secret.<rule>`, `pii.<kind>`, `hidden.<kind>`. Reads the rule set from beside this file. */
 export function createDetectors(options: DetectorOptions): Detectors {
   const scanString = createStringScan(options, options.secrets ? loadRules() : { source: '', allow: [], rules: [] });
-  const numbersMatter = options.personalData.length > 0;
   const work = (passes: number): Work => ({ left: passes * Math.max(minWork, options.maxScanBytes * workPerCharacter) });
 
-  const scan = (value: Json, rootPointer: string): readonly Finding[] => {
-    let counts: Map<string, Counted> | undefined;
-    const steps: (string | number)[] = [];
-    const allowance = work(1);
-    let charactersLeft = options.maxScanBytes;
-    let incomplete = false;
-
-    const report = (detector: string, count: number): void => {
-      counts ??= new Map<string, Counted>();
-      const pointer = counts.size < maxPlaces ? rootPointer + toPointer(steps) : rootPointer;
-      const known = counts.get(`${detector} ${pointer}`);
-      if (known === undefined) counts.set(`${detector} ${pointer}`, { detector, pointer, count });
-      else known.count += count;
-    };
-
-    const giveUp = (): void => {
-      if (!incomplete) report('content.too_large', 1);
-      incomplete = true;
-    };
-
-    const text = (key: string, string: string): void => {
-      charactersLeft -= key.length + string.length;
-      if (charactersLeft < 0) {
-        giveUp();
-        return;
-      }
-      const found = scanString(key, string, allowance);
-      if (allowance.left < 0) giveUp();
-      if (found === undefined) return;
-      for (const { detector } of found.key) report(detector, 1);
-      for (const { detector } of found.value) report(detector, 1);
-    };
-
-    const string = (key: string, value: string, depth: number, nesting: number): void => {
-      const c = value.charCodeAt(0);
-      // Without a backslash, what the strings of JSON in text say stands in the text as it is.
-      if ((c < 0x30 || c === 0x5b || c === 0x7b || c === 0xfeff) && value.includes('\\') && looksLikeJson(value)) {
-        const inner = nesting < maxNesting ? embeddedJson(value) : undefined;
-        if (inner !== undefined) {
-          charactersLeft -= key.length;
-          visit(key, inner, depth, nesting + 1);
-        } else text(key, unescaped(value));
-        return;
-      }
-      text(key, value);
-      if (c === 0x64 || c === 0x44) {
-        const inside = textOfDataUri(value);
-        if (inside !== undefined) text('', inside);
-      }
-    };
-
-    const visit = (key: string, value: Json, depth: number, nesting: number): void => {
-      if (charactersLeft < 0) return;
-      if (typeof value === 'string') string(key, value, depth, nesting);
-      else if (typeof value === 'number') {
-        if (numbersMatter && (value >= minDigits || value <= -minDigits)) text(key, String(value));
-      } else if (typeof value !== 'object' || value === null) return;
-      else if (depth >= maxDepth) giveUp();
-      else if (Array.isArray(value)) {
-        for (let i = 0; i < value.length; i++) {
-          if (nesting === 0) steps.push(i);
-          visit(key, (value as readonly Json[])[i] as Json, depth + 1, nesting);
-          if (nesting === 0) steps.pop();
-        }
-      } else if (isRawNumber(value)) text(key, value.rawJSON);
-      else members(value as JsonObject, depth, nesting);
-    };
-
-    const members = (object: JsonObject, depth: number, nesting: number): void => {
-      for (const key of Object.keys(object)) {
-        const value = object[key];
-        if (value === undefined) continue;
-        if (nesting === 0) steps.push(key);
-        if (typeof value !== 'string') text('', key);
-        visit(key, value, depth + 1, nesting);
-        if (nesting === 0) steps.pop();
-      }
-      if (typeof object['blob'] !== 'string' && typeof object['data'] !== 'string') return;
-      for (const key of blobKeys(object)) {
-        const inside = textOfBase64(object[key] as string);
-        if (inside === undefined) continue;
-        if (nesting === 0) steps.push(key);
-        visit('', inside, depth + 1, nesting);
-        if (nesting === 0) steps.pop();
-      }
-    };
-
-    visit('', value, 0, 0);
-    return counts === undefined ? none : [...counts.values()];
-  };
-
   return {
-    scan,
+    scan: (value, rootPointer) => new Scan(scanString, options, work(1), rootPointer).of(value),
     work,
     spans(key, value, allowance, withSecrets) {
       const found = scanString(key, value, allowance, withSecrets);
@@ -161,4 +69,109 @@ export function createDetectors(options: DetectorOptions): Detectors {
       return found;
     },
   };
+}
+
+/** One scan of one value. A class of its own: closures would be made, and compiled, for each message anew. */
+class Scan {
+  readonly #scanString: ReturnType<typeof createStringScan>;
+  readonly #numbersMatter: boolean;
+  readonly #rootPointer: string;
+  readonly #allowance: Work;
+  readonly #steps: (string | number)[] = [];
+  #counts: Map<string, Counted> | undefined;
+  #charactersLeft: number;
+  #incomplete = false;
+
+  constructor(scanString: ReturnType<typeof createStringScan>, options: DetectorOptions, allowance: Work, rootPointer: string) {
+    this.#scanString = scanString;
+    this.#numbersMatter = options.personalData.length > 0;
+    this.#charactersLeft = options.maxScanBytes;
+    this.#allowance = allowance;
+    this.#rootPointer = rootPointer;
+  }
+
+  of(value: Json): readonly Finding[] {
+    this.#visit('', value, 0, 0);
+    return this.#counts === undefined ? none : [...this.#counts.values()];
+  }
+
+  #report(detector: string, count: number): void {
+    this.#counts ??= new Map<string, Counted>();
+    const pointer = this.#counts.size < maxPlaces ? this.#rootPointer + toPointer(this.#steps) : this.#rootPointer;
+    const known = this.#counts.get(`${detector} ${pointer}`);
+    if (known === undefined) this.#counts.set(`${detector} ${pointer}`, { detector, pointer, count });
+    else known.count += count;
+  }
+
+  #giveUp(): void {
+    if (!this.#incomplete) this.#report('content.too_large', 1);
+    this.#incomplete = true;
+  }
+
+  #text(key: string, string: string): void {
+    this.#charactersLeft -= key.length + string.length;
+    if (this.#charactersLeft < 0) {
+      this.#giveUp();
+      return;
+    }
+    const found = this.#scanString(key, string, this.#allowance);
+    if (this.#allowance.left < 0) this.#giveUp();
+    if (found === undefined) return;
+    for (const { detector } of found.key) this.#report(detector, 1);
+    for (const { detector } of found.value) this.#report(detector, 1);
+  }
+
+  #string(key: string, value: string, depth: number, nesting: number): void {
+    const c = value.charCodeAt(0);
+    // Without a backslash, what the strings of JSON in text say stands in the text as it is.
+    if ((c < 0x30 || c === 0x5b || c === 0x7b || c === 0xfeff) && value.includes('\\') && looksLikeJson(value)) {
+      const inner = nesting < maxNesting ? embeddedJson(value) : undefined;
+      if (inner !== undefined) {
+        this.#charactersLeft -= key.length;
+        this.#visit(key, inner, depth, nesting + 1);
+      } else this.#text(key, unescaped(value));
+      return;
+    }
+    this.#text(key, value);
+    if (c === 0x64 || c === 0x44) {
+      const inside = textOfDataUri(value);
+      if (inside !== undefined) this.#text('', inside);
+    }
+  }
+
+  #visit(key: string, value: Json, depth: number, nesting: number): void {
+    if (this.#charactersLeft < 0) return;
+    if (typeof value === 'string') this.#string(key, value, depth, nesting);
+    else if (typeof value === 'number') {
+      if (this.#numbersMatter && (value >= minDigits || value <= -minDigits)) this.#text(key, String(value));
+    } else if (typeof value !== 'object' || value === null) return;
+    else if (depth >= maxDepth) this.#giveUp();
+    else if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) {
+        if (nesting === 0) this.#steps.push(i);
+        this.#visit(key, (value as readonly Json[])[i] as Json, depth + 1, nesting);
+        if (nesting === 0) this.#steps.pop();
+      }
+    } else if (isRawNumber(value)) this.#text(key, value.rawJSON);
+    else this.#members(value as JsonObject, depth, nesting);
+  }
+
+  #members(object: JsonObject, depth: number, nesting: number): void {
+    for (const key of Object.keys(object)) {
+      const value = object[key];
+      if (value === undefined) continue;
+      if (nesting === 0) this.#steps.push(key);
+      if (typeof value !== 'string') this.#text('', key);
+      this.#visit(key, value, depth + 1, nesting);
+      if (nesting === 0) this.#steps.pop();
+    }
+    if (typeof object['blob'] !== 'string' && typeof object['data'] !== 'string') return;
+    for (const key of blobKeys(object)) {
+      const inside = textOfBase64(object[key] as string);
+      if (inside === undefined) continue;
+      if (nesting === 0) this.#steps.push(key);
+      this.#visit('', inside, depth + 1, nesting);
+      if (nesting === 0) this.#steps.pop();
+    }
+  }
 }

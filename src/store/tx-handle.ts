@@ -20,6 +20,10 @@ export async function inTransaction<T>(engine: Db['engine'], statements: TxState
   let open = true;
   let failed: { readonly error: unknown } | undefined;
   let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  const ended = (): void => {
+    waiting -= 1;
+  };
   const within = async <T>(statement: () => Promise<T>): Promise<T> => {
     if (!open) throw new TypeError('the transaction has ended: its handle serves only the work it was given to');
     if (failed !== undefined) throw failed.error;
@@ -32,8 +36,9 @@ export async function inTransaction<T>(engine: Db['engine'], statements: TxState
   };
   const inTurn = <T>(statement: () => Promise<T>): Promise<T> => {
     // One at a time: a connection has one conversation, and a doomed transaction must not send the statements behind the fault.
-    const mine = last.then(() => within(statement));
-    last = mine.catch(() => undefined); // the caller has the fault; here it only ends the wait
+    const mine = waiting === 0 ? within(statement) : last.then(() => within(statement));
+    waiting += 1;
+    last = mine.then(ended, ended); // the caller has the fault; here it only ends the wait
     return mine;
   };
   const handle: Db = {
