@@ -43,11 +43,16 @@ async function bench(): Promise<boolean> {
     const visits = await runHarness([...floors, ...ours.map(({ name }) => name)], rounds, candidates);
     const rows = figures(visits);
     console.log(`\n${table(rows)}\n`);
-    console.log('castellan: JWT, the shipped policies on call and result, content scan, audit on SQLite (flushed before anything is sent)');
-    console.log(`  ${changedData}`);
-    console.log('castellan-relaxed: the same, without the flush');
     console.log(
-      'both are warmed up with 20,000 calls or 8 s, by when V8 has compiled what a call needs; the relays, which are small, with 4,000\n',
+      'castellan: JWT, the shipped policies on call and result, content scan, audit on SQLite (flushed before anything is sent),',
+    );
+    console.log('  the whole input of each decision sealed with its record');
+    console.log(`  ${changedData}`);
+    console.log(
+      'castellan-relaxed: the same, without the flush; castellan-digests: with digests of inputs alone (`audit.inputs.enabled: false`)',
+    );
+    console.log(
+      'they are warmed up with 20,000 calls or 8 s, by when V8 has compiled what a call needs; the relays, which are small, with 4,000\n',
     );
     if (isBusy(visits)) console.log('the machine was busy (direct calls were slow): only the ratios mean something, latencies do not\n');
     for (const line of aims(rows, isBusy(visits))) console.log(line);

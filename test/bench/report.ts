@@ -97,20 +97,28 @@ export function isBusy(visits: readonly Visit[]): boolean {
   return visits.some(({ name, rate }) => name === 'direct' && (rate?.p99_ms ?? 0) > busyP99Ms);
 }
 
-/** Whether each aim is met, in words. Latencies are those of the relaxed log: the full one waits for the disk's flush. */
+/**
+ * Whether each aim is met, in words: with the default, which keeps each decision's whole input, and without. Latencies are those of the relaxed
+ * log: the full one waits for the disk's flush.
+ */
 export function aims(rows: readonly Figures[], busy: boolean): readonly string[] {
-  const full = rows.find(({ name }) => name === 'castellan');
-  const relaxed = rows.find(({ name }) => name === 'castellan-relaxed');
-  const relay = rows.find(({ name }) => name === 'node-undici')?.cpuMs.c16;
-  const ratio = full?.cpuMs.c16 === undefined || relay === undefined ? undefined : full.cpuMs.c16 / relay;
+  const named = (name: string): Figures | undefined => rows.find((row) => row.name === name);
+  const relay = named('node-undici')?.cpuMs.c16;
   const aim = (what: string, value: number | undefined, most: number, unit: string, digits = 2): string =>
     `${value === undefined ? 'unknown' : value <= most ? 'met    ' : 'NOT met'}  ${what}: ${shown(value, digits)}${unit}, aim ${most}${unit}`;
   const latency = (value: number | undefined): number | undefined => (busy ? undefined : value);
+  const of = (full: Figures | undefined, relaxed: Figures | undefined, words: string): readonly string[] => {
+    const cpuMs = full?.cpuMs.c16;
+    return [
+      aim(`${words}: CPU a call, all threads, 16 agents`, cpuMs, 0.25, ' ms', 3),
+      aim(`${words}: multiple of the undici relay`, cpuMs === undefined || relay === undefined ? undefined : cpuMs / relay, 4.5, ' ×'),
+      aim(`${words}: added p50 at 350 calls/s without the disk's flush`, latency(relaxed?.addedP50Ms), 1, ' ms'),
+      aim(`${words}: added p99 at 350 calls/s without the disk's flush`, latency(relaxed?.addedP99Ms), 3, ' ms'),
+    ];
+  };
   return [
-    aim('CPU a call, all threads, 16 agents', full?.cpuMs.c16, 0.25, ' ms', 3),
-    aim('multiple of the undici relay', ratio, 4.5, ' ×'),
-    aim("added p50 at 350 calls/s without the disk's flush (relaxed)", latency(relaxed?.addedP50Ms), 1, ' ms'),
-    aim("added p99 at 350 calls/s without the disk's flush (relaxed)", latency(relaxed?.addedP99Ms), 3, ' ms'),
-    aim('idle RSS', full?.idleRssMb, 150, ' MB', 0),
+    ...of(named('castellan'), named('castellan-relaxed'), 'everything on'),
+    ...of(named('castellan-digests'), named('castellan-digests-relaxed'), 'inputs not kept'),
+    aim('idle RSS', named('castellan')?.idleRssMb, 150, ' MB', 0),
   ];
 }

@@ -14,11 +14,15 @@ export interface Candidate {
   readonly folder: string;
   readonly port: number;
   readonly durability: 'full' | 'relaxed';
+  /** Whether the whole input of each decision is kept, sealed: the default. */
+  readonly inputs: boolean;
 }
 
 export const ours: readonly Candidate[] = [
-  { name: 'castellan', folder: join(runFolder, 'full'), port: 9410, durability: 'full' },
-  { name: 'castellan-relaxed', folder: join(runFolder, 'relaxed'), port: 9411, durability: 'relaxed' },
+  { name: 'castellan', folder: join(runFolder, 'full'), port: 9410, durability: 'full', inputs: true },
+  { name: 'castellan-relaxed', folder: join(runFolder, 'relaxed'), port: 9411, durability: 'relaxed', inputs: true },
+  { name: 'castellan-digests', folder: join(runFolder, 'digests'), port: 9412, durability: 'full', inputs: false },
+  { name: 'castellan-digests-relaxed', folder: join(runFolder, 'digests-relaxed'), port: 9413, durability: 'relaxed', inputs: false },
 ];
 
 /** How the shipped data is changed, for the table: a benchmark is one agent that makes the same call as often as it can. */
@@ -28,7 +32,7 @@ export const changedData =
 /** Writes each candidate's folder anew: configuration, the shipped policies with {@link changedData}, their tests. Compiled releases are kept. */
 export async function writeCandidates(): Promise<string> {
   const template = await readFile(join(projectFolder, 'test/bench/castellan.yaml.template'), 'utf8');
-  for (const { folder, port, durability } of ours) {
+  for (const { folder, port, durability, inputs } of ours) {
     await mkdir(folder, { recursive: true });
     for (const copied of ['policies', 'policy-tests']) {
       await rm(join(folder, copied), { recursive: true, force: true });
@@ -36,7 +40,11 @@ export async function writeCandidates(): Promise<string> {
     }
     await changeData(join(folder, 'policies', 'data.json'));
     await dropCasesOfLimits(join(folder, 'policy-tests', 'cases'));
-    await writeFile(join(folder, 'castellan.yaml'), template.replaceAll('@PORT@', String(port)).replaceAll('@DURABILITY@', durability));
+    const names = { PORT: String(port), DURABILITY: durability, INPUTS: String(inputs) };
+    await writeFile(
+      join(folder, 'castellan.yaml'),
+      template.replaceAll(/@(PORT|DURABILITY|INPUTS)@/g, (_, name: keyof typeof names) => names[name]),
+    );
   }
   const candidates = join(benchFolder, 'castellan.json');
   const text = await readFile(join(projectFolder, 'test/bench/castellan.json'), 'utf8');
