@@ -1,4 +1,5 @@
 import type { Approval } from '../model/approval.ts';
+import type { CancelSignal } from '../model/cancellation.ts';
 
 type Read = () => Promise<Approval | undefined>;
 
@@ -19,7 +20,7 @@ export class Waits {
   #poll: NodeJS.Timeout | undefined;
 
   /** Resolves when the approval leaves `pending`, else with its last known state when `signal` aborts or the waits are closed. */
-  wait(first: Approval, read: Read, signal: AbortSignal): Promise<Approval> {
+  wait(first: Approval, read: Read, signal: CancelSignal): Promise<Approval> {
     if (first.state !== 'pending' || signal.aborted) return Promise.resolve(first);
     return new Promise((resolve) => {
       const key = keyOf(first);

@@ -1,4 +1,5 @@
 import type { Approval } from '../model/approval.ts';
+import type { CancelSignal } from '../model/cancellation.ts';
 import type { Decision, Entrypoint } from '../model/decision.ts';
 import { identityKey } from '../model/identity.ts';
 import type { ApprovalFact, Finding } from '../model/input.ts';
@@ -26,7 +27,7 @@ export interface Judged {
 /** Whether a call counts in its identity's history: what reaches for data or acts, not housekeeping. */
 export interface JudgeOptions {
   readonly track: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Called when the call starts to wait for a human, so that the transport can keep its stream alive. */
   readonly onHeld?: (approval: Approval) => void;
 }

@@ -1,4 +1,5 @@
 import type { ListKind } from '../upstream/types.ts';
+import { Cancellation, type CancelSignal } from '../model/cancellation.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type Json } from '../model/json.ts';
@@ -51,7 +52,7 @@ export class Listens {
    * `undefined` where it has ended already.
    * @throws GatewayError `rpc.params`, `session.limit`, `audit.unavailable`
    */
-  async serve(call: Call, id: RpcId, channel: AgentChannel, signal: AbortSignal): Promise<Answer | undefined> {
+  async serve(call: Call, id: RpcId, channel: AgentChannel, signal: CancelSignal): Promise<Answer | undefined> {
     const wanted = readWanted(member(call.subject, 'notifications'));
     const identity = identityKey(call.identity);
     const open = this.#open.get(identity) ?? 0;
@@ -67,7 +68,7 @@ export class Listens {
     }
   }
 
-  async #serve(call: Call, id: RpcId, wanted: Wanted, channel: AgentChannel, signal: AbortSignal): Promise<Answer | undefined> {
+  async #serve(call: Call, id: RpcId, wanted: Wanted, channel: AgentChannel, signal: CancelSignal): Promise<Answer | undefined> {
     const { decision, held } = await judge(this.#parts, call, { track: false, signal });
     const finish = (status: 'ok' | 'denied' | 'held'): void =>
       this.#parts.audit.hand(
@@ -102,14 +103,13 @@ export class Listens {
       finish('ok');
       const unused = hub.remove(subscription);
       // The agent may be gone: what is told to upstreams now is not to be cut off by that.
-      for (const uri of unused)
-        if (!session.closed) await this.#toUpstream(call, 'resources/unsubscribe', uri, new AbortController().signal);
+      for (const uri of unused) if (!session.closed) await this.#toUpstream(call, 'resources/unsubscribe', uri, new Cancellation());
       if (hub.size === 0 && !session.closed) listenUpstreams(this.#parts, session, false);
     }
   }
 
   /** Judges and sends what a session would have sent itself; gives whether it was done. */
-  async #toUpstream({ session, identity, arrival, snapshot }: Call, method: string, uri: string, signal: AbortSignal): Promise<boolean> {
+  async #toUpstream({ session, identity, arrival, snapshot }: Call, method: string, uri: string, signal: CancelSignal): Promise<boolean> {
     try {
       const resolved = resolve({ session, identity, arrival, snapshot, method, params: { uri } });
       return 'result' in (await relay(this.#parts, resolved, { send: () => false }, signal));
@@ -138,7 +138,7 @@ function endOf(id: RpcId): Answer {
 }
 
 /** Resolves when the agent leaves, or when the session ends: then the agent is told so first. */
-function ended(session: Session, signal: AbortSignal, tell: () => void): Promise<void> {
+function ended(session: Session, signal: CancelSignal, tell: () => void): Promise<void> {
   return new Promise((resolve) => {
     const leave = (): void => {
       session.atEnd.delete(end);

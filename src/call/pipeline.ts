@@ -1,3 +1,4 @@
+import { Cancellation, type CancelSignal } from '../model/cancellation.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey, type Identity } from '../model/identity.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -30,7 +31,7 @@ export interface Incoming<Message> {
   readonly arrival: Arrival;
   readonly message: Message;
   /** Aborts when the agent went away, where that cancels. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** From which level on this very request wants log messages, where requests say so one by one. */
   readonly logLevel?: LogLevel | undefined;
 }
@@ -76,14 +77,14 @@ export class Pipeline {
     const key = isStateless ? Symbol('request') : message.id;
     if (session.inflight.has(key))
       return this.#refused(incoming, new GatewayError('rpc.invalid', 'a request with this id is in flight in this session'));
-    const abort = new AbortController();
+    const abort = new Cancellation();
     const leave = (): void => abort.abort();
-    incoming.signal?.addEventListener('abort', leave, { once: true });
+    incoming.signal?.addEventListener('abort', leave);
     session.inflight.set(key, { abort });
     this.#inFlight++;
     let answer: Answer;
     try {
-      answer = await this.#answer(incoming, channel, abort.signal);
+      answer = await this.#answer(incoming, channel, abort);
     } catch (error) {
       answer = this.#refused(incoming, asGatewayError(error));
     } finally {
@@ -99,7 +100,7 @@ export class Pipeline {
    * send, and `undefined` where the stream has ended already.
    * @throws GatewayError as {@link request}
    */
-  async subscribe(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer | undefined> {
+  async subscribe(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: CancelSignal): Promise<Answer | undefined> {
     const { session, identity, arrival, message } = incoming;
     if (this.#stopping) throw new GatewayError('gateway.stopping', 'the gateway is stopping; repeat the request in a moment');
     let answer: Answer | undefined;
@@ -169,7 +170,7 @@ export class Pipeline {
   }
 
   /** May throw at once, or reject: its one caller takes both alike. */
-  #answer(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+  #answer(incoming: Incoming<RpcRequest>, channel: AgentChannel, signal: CancelSignal): Promise<Answer> {
     const startedMs = performance.now();
     const { session, identity, arrival, message } = incoming;
     const snapshot = this.#snapshot(session);

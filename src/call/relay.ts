@@ -1,5 +1,6 @@
 import type { AuditOutcome } from '../model/audit-record.ts';
 import type { Approval } from '../model/approval.ts';
+import type { CancelSignal } from '../model/cancellation.ts';
 import { asGatewayError, GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import type { ToolFacts } from '../model/input.ts';
@@ -32,7 +33,7 @@ interface Ending {
  * Stages 4 to 11 of a request that one upstream answers: judged, recorded, sent with a permit, inspected, recorded again.
  * Never rejects for a fault on the way: the agent gets an answer that says what to do, and the record says what happened.
  */
-export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: AbortSignal, round?: Round): Promise<Answer> {
+export async function relay(parts: Parts, resolved: Resolved, channel: AgentChannel, signal: CancelSignal, round?: Round): Promise<Answer> {
   const { call } = resolved;
   const waiting = tellWaiting(resolved, channel);
   let judged: Judged;
@@ -106,7 +107,7 @@ async function send(
   resolved: Resolved,
   judged: Judged,
   channel: AgentChannel,
-  signal: AbortSignal,
+  signal: CancelSignal,
   round: Round | undefined,
 ): Promise<Ending> {
   const { call, upstream } = resolved;
@@ -172,7 +173,7 @@ async function sendInSession(
   upstream: string,
   judged: Judged,
   channel: AgentChannel,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<RoundEnd> {
   const lane = new MessageLane(parts, call, upstream, channel);
   const params = outgoing(judged.subject);

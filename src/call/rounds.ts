@@ -1,3 +1,4 @@
+import { Cancellation, type CancelSignal } from '../model/cancellation.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
@@ -102,7 +103,7 @@ export class Rounds {
     const params = withLogLevel({ ...outgoing(judged.subject), ...extra }, logLevel);
     const permit = permitFor(upstream, { kind: 'request', method: call.method, params }, judged.decision, call.id);
     const options = {
-      signal: running.abort.signal,
+      signal: running.abort,
       timeoutMs: longestCallMs,
       inputRequired: 'return',
       onMessage: (message: Parameters<MessageLane['take']>[0]) => lane.take(message),
@@ -178,19 +179,18 @@ export class Rounds {
     const { call, upstream, outgoing } = resolved;
     const meta = member(outgoing(call.subject), '_meta');
     const cancel = (): void => running.abort.abort();
-    const late = new AbortController();
+    const late = new Cancellation();
     const clock = setTimeout(() => {
       late.abort();
       running.abort.abort();
     }, this.#parts.settings().callTimeoutMs);
     if (signal.aborted) cancel();
-    else signal.addEventListener('abort', cancel, { once: true });
+    else signal.addEventListener('abort', cancel);
     running.attend({ channel, progressToken: isJsonObject(meta) ? meta['progressToken'] : undefined, logLevel });
     try {
       const turn = await running.next();
       if ('reply' in turn) return turn;
-      if ('fault' in turn)
-        throw late.signal.aborted ? callFault('upstream.timeout', upstream ?? '', 'the round took too long') : turn.fault;
+      if ('fault' in turn) throw late.aborted ? callFault('upstream.timeout', upstream ?? '', 'the round took too long') : turn.fault;
       return this.#park(resolved, running, first, turn.questions);
     } finally {
       clearTimeout(clock);
@@ -250,14 +250,14 @@ function readAsked({ method, params }: JsonObject): Asked {
 
 /** One request of an agent's, from its judgement on. */
 export interface Round {
-  send(judged: Judged, channel: AgentChannel, signal: AbortSignal): Promise<RoundEnd>;
+  send(judged: Judged, channel: AgentChannel, signal: CancelSignal): Promise<RoundEnd>;
 }
 
 interface RoundTurn {
   readonly resolved: Resolved;
   readonly judged: Judged;
   readonly channel: AgentChannel;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly retry: Retry;
   readonly logLevel: LogLevel | undefined;
 }

@@ -1,3 +1,4 @@
+import { Cancellation } from '../model/cancellation.ts';
 import type { Identity } from '../model/identity.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { isJsonObject } from '../model/json.ts';
@@ -30,7 +31,7 @@ const ofNoCall = /^notifications\/(resources\/updated|(tools|prompts|resources)\
  * for, log messages from its level on, and never a request.
  */
 export class RunningCall implements AgentChannel {
-  readonly abort = new AbortController();
+  readonly abort = new Cancellation();
   /** Who waits for the call, as of the latest round: a token that was refreshed since may carry other groups. */
   identity: Identity;
   readonly #questions = new Map<string, JsonObject>();

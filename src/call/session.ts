@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Cancellation } from '../model/cancellation.ts';
 import type { Identity } from '../model/identity.ts';
 import { identityKey } from '../model/identity.ts';
 import type { SessionId } from '../model/ids.ts';
@@ -12,7 +13,7 @@ import type { RpcId, RpcResponse } from './rpc.ts';
 
 /** A call that an agent waits for; cancelled by `notifications/cancelled` or by the session's end. */
 export interface Inflight {
-  readonly abort: AbortController;
+  readonly abort: Cancellation;
 }
 
 /** A request that an upstream made and the agent has not answered yet. */

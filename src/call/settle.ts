@@ -1,4 +1,5 @@
 import type { Approval } from '../model/approval.ts';
+import { Cancellation } from '../model/cancellation.ts';
 import type { Decision } from '../model/decision.ts';
 import { GatewayError } from '../model/errors.ts';
 import type { ApprovalFact } from '../model/input.ts';
@@ -131,9 +132,17 @@ async function awaitVote(
   await makeDurable(parts, decidedRecord(call, settled.decision, parts.now(), approvalNote(settled)), settled.input);
   parts.observer.stage('record-decision', performance.now() - recordMs);
   options.onHeld?.(approval);
-  const timeout = AbortSignal.timeout(waitMs);
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
-  return acting(parts, 'wait', () => parts.approvals.wait(call.identity.tenant, approval.id, signal));
+  const over = new Cancellation();
+  const end = (): void => over.abort();
+  const timer = setTimeout(end, waitMs).unref();
+  options.signal?.addEventListener('abort', end);
+  if (options.signal?.aborted === true) end();
+  try {
+    return await acting(parts, 'wait', () => parts.approvals.wait(call.identity.tenant, approval.id, over));
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', end);
+  }
 }
 
 function deniedByPeople(decision: Decision, approval: Approval): Decision {

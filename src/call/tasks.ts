@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../model/cancellation.ts';
 import { GatewayError } from '../model/errors.ts';
 import { identityKey } from '../model/identity.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
@@ -37,7 +38,7 @@ const taskParams: Readonly<Record<string, ReadonlySet<string>>> = {
  * @throws GatewayError `target.unknown`, `rpc.params`, `client.capability`
  * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks
  */
-export async function answerTask(parts: Parts, arriving: Arriving, channel: AgentChannel, signal: AbortSignal): Promise<Answer> {
+export async function answerTask(parts: Parts, arriving: Arriving, channel: AgentChannel, signal: CancelSignal): Promise<Answer> {
   const { method, session, params } = arriving;
   const known = taskParams[method];
   if (known === undefined) throw new TypeError(`\`${method}\` is not a method on tasks`);
@@ -138,7 +139,7 @@ async function askSession(
   task: Task,
   params: JsonObject,
   judged: Judged,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<UpstreamReply> {
   if (call.method === 'tasks/update') throw new GatewayError('rpc.params', 'this task asks nothing');
   const send = (method: string): Promise<UpstreamReply> => {

@@ -2,6 +2,7 @@ import type { AgentChannel } from '../call/call.ts';
 import { clientOf, modernVersion, readRequestMeta, type RequestMeta } from '../call/modern-meta.ts';
 import { statusOfAnswer } from '../call/modern-reply.ts';
 import type { RpcMessage, RpcNotification, RpcRequest } from '../call/rpc.ts';
+import { Cancellation } from '../model/cancellation.ts';
 import { GatewayError } from '../model/errors.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { EventStream } from './event-stream.ts';
@@ -29,7 +30,7 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, message: RpcR
     throw new GatewayError('http.not_acceptable', '`subscriptions/listen` is answered with an event stream; accept `text/event-stream`');
   const { session, live } = implicitSession(ports, exchange, meta);
   const arrival = withTrace({ ...exchange.arrival, paramHeaders: paramHeaders(request) }, message.params);
-  const gone = new AbortController();
+  const gone = new Cancellation();
   response.on('close', () => {
     if (!response.writableFinished) gone.abort();
   });
@@ -37,8 +38,8 @@ async function answer(ports: McpEndpointPorts, exchange: Exchange, message: RpcR
   const stopWaiting = listens ? atTokenEnd(identity, ports.now(), () => gone.abort()) : () => undefined;
   const quiet = setTimeout(() => stream.open(), quietMs);
   try {
-    const incoming = { session, identity, arrival, message, signal: gone.signal, logLevel: meta.logLevel };
-    const reply = await (listens ? ports.pipeline.subscribe(incoming, stream, gone.signal) : ports.pipeline.request(incoming, stream));
+    const incoming = { session, identity, arrival, message, signal: gone, logLevel: meta.logLevel };
+    const reply = await (listens ? ports.pipeline.subscribe(incoming, stream, gone) : ports.pipeline.request(incoming, stream));
     if (reply === undefined) {
       stream.end();
       return;

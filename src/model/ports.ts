@@ -1,5 +1,6 @@
 import type { Approval, ApprovalRequest, ApprovalState, ApprovalVote } from './approval.ts';
 import type { AuditRecord } from './audit-record.ts';
+import type { CancelSignal } from './cancellation.ts';
 import type { Entrypoint, PolicyAnswer, PolicyFault, Redaction } from './decision.ts';
 import type { Identity } from './identity.ts';
 import type { ApprovalId, Digest, ReleaseId, TenantId } from './ids.ts';
@@ -103,7 +104,7 @@ export interface ApprovalBook {
   get(tenant: TenantId, id: ApprovalId): Promise<Approval | undefined>;
   list(tenant: TenantId, filter: { state?: ApprovalState; limit?: number }, nowMs: number): Promise<Approval[]>;
   /** Resolves with the approval when it leaves `pending`, or when `signal` aborts with its last state. */
-  wait(tenant: TenantId, id: ApprovalId, signal: AbortSignal): Promise<Approval>;
+  wait(tenant: TenantId, id: ApprovalId, signal: CancelSignal): Promise<Approval>;
 }
 
 /** A service agent's key, as it can be shown: its secret is told once, by {@link ApiKeyBook.create}, and never stored. */

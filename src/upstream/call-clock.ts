@@ -1,16 +1,16 @@
+import type { CancelSignal } from '../model/cancellation.ts';
 /** What can end a call from our side. */
 export interface CallLimits {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly timeoutMs: number;
 }
 
 /**
- * Calls `onEnd` once when the time is over or the signal aborts, unless it is stopped first. No AbortSignal is made for a call: one costs
- * as much as the timer, the listener and the map entry together.
+ * Calls `onEnd` once when the time is over or the signal aborts, unless it is stopped first.
  */
 export class CallClock {
   readonly #onEnd: (why: 'timeout' | 'cancelled') => void;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: CancelSignal | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: CallLimits, onEnd: (why: 'timeout' | 'cancelled') => void) {

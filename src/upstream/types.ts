@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../model/cancellation.ts';
 import type { Finding } from '../model/input.ts';
 import type { Permit } from '../model/permit.ts';
 import type { Digest } from '../model/ids.ts';
@@ -88,7 +89,7 @@ export interface SessionOwner {
 
 /** What a call may cost and who hears of it while it runs. */
 export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly timeoutMs: number;
   /**
    * Progress, log messages and the upstream's requests that belong to this call, in order, before its answer. Must not throw. Left out:

@@ -2,6 +2,8 @@
  * What the gateway costs: `npm run bench`, `npm run bench -- --quick` for one round. Drives the harness in ../shared/bench beside its relays, all
  * in one run; without the harness, a small comparison of its own. Needs an otherwise idle machine to mean anything.
  */
+import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +35,7 @@ if (values.small || !harnessIsThere()) {
 async function bench(): Promise<boolean> {
   await prepareHarness();
   const candidates = await writeCandidates();
-  await compileReleases();
+  await prepareReleases();
   const [cpu] = cpus();
   console.log(
     `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpu?.model ?? 'CPU'}, load ${loadavg()[0]?.toFixed(1) ?? '?'}; ` +
@@ -73,11 +75,17 @@ async function bench(): Promise<boolean> {
   return true;
 }
 
-/** Once before anything is measured: a start finds its compiled and tested release, as every start but the first does. */
-async function compileReleases(): Promise<void> {
+/** Once before anything is measured: a start finds its compiled and tested release and its narrowed lists, as every start but the first does. */
+async function prepareReleases(): Promise<void> {
   const upstream = await startUpstream();
   try {
-    for (const candidate of ours) await (await startCandidate(candidate, false)).stop();
+    for (const candidate of ours) {
+      const gateway = await startCandidate(candidate, false);
+      const kept = join(candidate.folder, 'releases');
+      const isNarrowed = async (): Promise<boolean> => (await readdir(kept)).some((name) => name.endsWith('.bounds'));
+      for (let waits = 0; waits < 60 && !(await isNarrowed()); waits++) await sleep(500);
+      await gateway.stop();
+    }
   } finally {
     await upstream.stop();
   }

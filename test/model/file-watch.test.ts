@@ -31,7 +31,11 @@ describe('a watched file', () => {
   it('says once that it cannot be watched', (test) => {
     const folder = folderWith(test, {});
     const errors: unknown[] = [];
-    const watch = new FileWatch(join(folder, 'none/c.yaml'), assert.fail, (error) => errors.push(error));
+    const watch = new FileWatch(
+      join(folder, 'none/c.yaml'),
+      () => undefined,
+      (error) => errors.push(error),
+    );
     test.after(() => watch.close());
     watch.renew();
     assert.equal(errors.length, 1);
