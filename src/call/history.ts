@@ -228,13 +228,14 @@ export class History {
   #view(trail: Trail, nowMs: number, sessionId: string, sameKey: string): HistoryView {
     const since = nowMs - this.#options.windowMs;
     // Joined when asked for: most releases read the labels only, and a call that settles meanwhile is told as it is then.
-    const isSeen = (call: TrackedCall): boolean => call.atMs >= since || call.pending;
-    const calls = trail.calls.every(isSeen) ? trail.calls.slice() : trail.calls.filter(isSeen);
+    const calls = seenOf(trail.calls, since);
     const entriesInto = (pieces: (string | TextPart)[], text: string): string => {
       let behind = text;
-      for (const [index, call] of calls.entries()) {
-        pieces.push(index === 0 ? behind : `${behind},`, call.lasting());
+      let mark = '';
+      for (const call of calls) {
+        pieces.push(behind + mark, call.lasting());
         behind = call.rest(sessionId);
+        mark = ',';
       }
       return behind;
     };
@@ -259,6 +260,12 @@ export class History {
 }
 
 const none: readonly string[] = [];
+
+/** Those of an identity's calls that are within the window or in flight; a list of its own, since calls come and go. */
+function seenOf(calls: readonly TrackedCall[], since: number): readonly TrackedCall[] {
+  for (const call of calls) if (call.atMs < since) return calls.filter((one) => one.atMs >= since || one.pending);
+  return calls.slice();
+}
 
 function sum(ring: Float64Array): number {
   let total = 0;
