@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { harnessIsThere, prepareHarness, rivalFigures, run, runHarness } from './harness.ts';
-import { startCandidate, startUpstream } from './processes.ts';
+import { load, startCandidate, startUpstream } from './processes.ts';
 import { aims, figures, isBusy, table } from './report.ts';
 import { changedData, ours, projectFolder, writeCandidates } from './setup.ts';
 import { runSmall } from './small/compare.ts';
@@ -81,6 +81,8 @@ async function prepareReleases(): Promise<void> {
   try {
     for (const candidate of ours) {
       const gateway = await startCandidate(candidate, false);
+      // The first list of an identity has its lists narrowed.
+      await load(`http://127.0.0.1:${candidate.port}`, 100);
       const kept = join(candidate.folder, 'releases');
       const isNarrowed = async (): Promise<boolean> => (await readdir(kept)).some((name) => name.endsWith('.bounds'));
       for (let waits = 0; waits < 60 && !(await isNarrowed()); waits++) await sleep(500);

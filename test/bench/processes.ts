@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answers, startProcess, type Running } from '../support/running.ts';
 import { harnessFolder } from './harness.ts';
@@ -17,4 +19,26 @@ export function startCandidate({ name, folder, port }: Candidate, pinned: boolea
   const [first = '', ...args] = pinned ? ['taskset', '-c', '0', ...program] : program;
   const isUp = (): Promise<boolean> => answers(`http://127.0.0.1:${port}/readyz`, 200);
   return startProcess(name, first, args, isUp, { ...process.env, NODE_ENV: 'production' });
+}
+
+/** That many calls by 16 agents of the harness's generator. @throws Error when one failed */
+export async function load(origin: string, calls: number): Promise<void> {
+  const token = (await readFile(join(harnessFolder, 'keys/ES256.token'), 'utf8')).trim();
+  const args = [
+    '-url',
+    `${origin}/mcp/bench`,
+    '-H',
+    `Authorization: Bearer ${token}`,
+    '-c',
+    '16',
+    '-n',
+    String(calls),
+    '-warm',
+    '0s',
+    '-d',
+    '60s',
+  ];
+  const child = spawnSync('taskset', ['-c', '1', join(harnessFolder, 'bin/loadgen'), ...args], { encoding: 'utf8' });
+  const answer = JSON.parse(child.stdout) as { errors?: number; error?: string; error_sample?: string };
+  if (answer.error !== undefined || answer.errors !== 0) throw new Error(`calls failed: ${answer.error ?? answer.error_sample ?? ''}`);
 }

@@ -1,9 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { harnessFolder } from './harness.ts';
 import type { Running } from '../support/running.ts';
-import { startCandidate, startUpstream } from './processes.ts';
+import { load, startCandidate, startUpstream } from './processes.ts';
 import { ours } from './setup.ts';
 
 interface StageSum {
@@ -47,28 +44,6 @@ export async function printStages(name: string, calls: number): Promise<void> {
     await gateway?.stop();
     await upstream.stop();
   }
-}
-
-/** That many calls by 16 agents of the harness's generator. @throws Error when one failed */
-async function load(origin: string, calls: number): Promise<void> {
-  const token = (await readFile(join(harnessFolder, 'keys/ES256.token'), 'utf8')).trim();
-  const args = [
-    '-url',
-    `${origin}/mcp/bench`,
-    '-H',
-    `Authorization: Bearer ${token}`,
-    '-c',
-    '16',
-    '-n',
-    String(calls),
-    '-warm',
-    '0s',
-    '-d',
-    '60s',
-  ];
-  const child = spawnSync('taskset', ['-c', '1', join(harnessFolder, 'bin/loadgen'), ...args], { encoding: 'utf8' });
-  const answer = JSON.parse(child.stdout) as { errors?: number; error?: string; error_sample?: string };
-  if (answer.error !== undefined || answer.errors !== 0) throw new Error(`calls failed: ${answer.error ?? answer.error_sample ?? ''}`);
 }
 
 /** The gateway's own sums of each stage. */
