@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Session } from '../../src/call/session.ts';
 import { SessionBook, type LiveSession, type SessionLimits } from '../../src/http/session-book.ts';
+import { Cancellation } from '../../src/model/cancellation.ts';
 import type { Identity } from '../../src/model/identity.ts';
 import type { TenantId } from '../../src/model/ids.ts';
 import type { JsonObject } from '../../src/model/json.ts';
@@ -89,23 +90,23 @@ test('one identity holds a few; another one ends the idlest, but none with a cal
   const { sessions, ended, implicit } = book();
   const nowMs = Date.now();
   const busy = implicit({ clientInfo: { name: 'a' }, atMs: nowMs });
-  busy.session.inflight.set(Symbol('call'), { abort: new AbortController() });
+  busy.session.inflight.set(Symbol('call'), { abort: new Cancellation() });
   const idle = implicit({ clientInfo: { name: 'b' }, atMs: nowMs + 1 });
   implicit({ clientInfo: { name: 'c' }, atMs: nowMs + 2 });
   implicit({ clientInfo: { name: 'd' }, atMs: nowMs + 3 });
   assert.deepEqual(ended, [idle.session]);
   assert.equal(sessions.size, 3);
-  for (const live of sessions.all()) live.session.inflight.set(Symbol('call'), { abort: new AbortController() });
+  for (const live of sessions.all()) live.session.inflight.set(Symbol('call'), { abort: new Cancellation() });
   assert.throws(() => implicit({ clientInfo: { name: 'e' } }), { code: 'session.limit' });
 });
 
 test('its end cancels what is in flight and tells who listens, before its streams end', () => {
   const { sessions, implicit } = book();
   const live = implicit();
-  const abort = new AbortController();
+  const abort = new Cancellation();
   live.session.inflight.set(Symbol('call'), { abort });
   const told: boolean[] = [];
   live.session.atEnd.add(() => void told.push(live.session.closed));
   sessions.end(live, Date.now());
-  assert.deepEqual([abort.signal.aborted, told], [true, [true]]);
+  assert.deepEqual([abort.aborted, told], [true, [true]]);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Session } from '../../src/call/session.ts';
 import { SessionBook, type LiveSession, type SessionLimits } from '../../src/http/session-book.ts';
+import { Cancellation } from '../../src/model/cancellation.ts';
 import type { Identity } from '../../src/model/identity.ts';
 import type { TenantId } from '../../src/model/ids.ts';
 
@@ -87,7 +88,7 @@ test('an identity has so many sessions and the whole so many; the idle one makes
   const nowMs = Date.now();
   const old = open(identity(), nowMs - 120_000);
   const older = open(identity(), nowMs - 180_000);
-  older.session.inflight.set(1, { abort: new AbortController() });
+  older.session.inflight.set(1, { abort: new Cancellation() });
   open();
   open();
   assert.deepEqual(ended, [old.session], 'the older one has a call in flight');
@@ -103,7 +104,7 @@ test('an identity has so many sessions and the whole so many; the idle one makes
 test('an idle session ends when it is asked for or swept; one with a call or a reader stays', () => {
   const { sessions, ended, open } = book();
   const [idle, busy, reads, fresh] = [open(identity('a'), 0), open(identity('b'), 0), open(identity('c'), 0), open(identity('d'), 900)];
-  busy.session.inflight.set(1, { abort: new AbortController() });
+  busy.session.inflight.set(1, { abort: new Cancellation() });
   const stream = sessions.stream(reads, true);
   Object.defineProperty(stream, 'attached', { value: true });
   assert.throws(() => sessions.find(idle.session.id, identity('a'), 'main', 1001), unknown);
@@ -119,12 +120,12 @@ test('an idle session ends when it is asked for or swept; one with a call or a r
 test('ending a session aborts its calls, ends its streams and tells once', () => {
   const { sessions, ended, open } = book();
   const live = open();
-  const abort = new AbortController();
+  const abort = new Cancellation();
   live.session.inflight.set(0, { abort });
   const stream = sessions.stream(live, false);
   sessions.end(live, 7);
   sessions.end(live, 8);
-  assert.deepEqual([abort.signal.aborted, stream.ended, stream.endedAtMs, ended.length, live.session.closed], [true, true, 7, 1, true]);
+  assert.deepEqual([abort.aborted, stream.ended, stream.endedAtMs, ended.length, live.session.closed], [true, true, 7, 1, true]);
   assert.throws(() => sessions.find(live.session.id, identity(), 'main', 9), unknown);
 });
 
