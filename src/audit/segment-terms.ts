@@ -21,7 +21,9 @@ export function segmentOf(seq: number): number {
 }
 
 interface Seen {
-  segment: number;
+  readonly tenant: string;
+  readonly log: string;
+  readonly segment: number;
   readonly values: Readonly<Record<TermField, Set<string>>>;
 }
 
@@ -34,22 +36,22 @@ export class SegmentTerms {
   note(tenant: string, log: string, seq: number, record: AuditRecord): void {
     const segment = segmentOf(seq);
     let seen = this.#seen.get(tenant);
-    if (seen?.segment !== segment) this.#seen.set(tenant, (seen = { segment, values: emptyValues() }));
+    if (seen?.segment !== segment) this.#seen.set(tenant, (seen = { tenant, log, segment, values: emptyValues() }));
     const { what, decision } = record;
-    this.#add(seen, tenant, log, 'kind', record.kind);
-    this.#add(seen, tenant, log, 'name', what?.name);
-    this.#add(seen, tenant, log, 'server', what?.server);
-    this.#add(seen, tenant, log, 'endpoint', what?.endpoint);
-    this.#add(seen, tenant, log, 'method', what?.method);
-    this.#add(seen, tenant, log, 'client', record.who?.client);
+    this.#add(seen, 'kind', record.kind);
+    this.#add(seen, 'name', what?.name);
+    this.#add(seen, 'server', what?.server);
+    this.#add(seen, 'endpoint', what?.endpoint);
+    this.#add(seen, 'method', what?.method);
+    this.#add(seen, 'client', record.who?.client);
     if (decision === undefined) return;
-    this.#add(seen, tenant, log, 'effect', decision.effect);
-    this.#add(seen, tenant, log, 'release', decision.release);
-    for (const { rule } of decision.reasons) this.#add(seen, tenant, log, 'rule', rule);
-    if (decision.dry_run !== undefined) for (const { rule } of decision.dry_run) this.#add(seen, tenant, log, 'rule', rule);
+    this.#add(seen, 'effect', decision.effect);
+    this.#add(seen, 'release', decision.release);
+    for (const { rule } of decision.reasons) this.#add(seen, 'rule', rule);
+    if (decision.dry_run !== undefined) for (const { rule } of decision.dry_run) this.#add(seen, 'rule', rule);
   }
 
-  #add({ segment, values }: Seen, tenant: string, log: string, field: TermField, text: string | null | undefined): void {
+  #add({ tenant, log, segment, values }: Seen, field: TermField, text: string | null | undefined): void {
     const known = values[field];
     // Nearly every name is known as it stands; one that is filed under another text is looked up under that.
     if (text === undefined || text === null || known.has(text)) return;

@@ -17,22 +17,16 @@ export interface SqliteLane {
 /** The connection in the calling thread: for a thread that has nothing else to do than to wait for the disk. */
 export function callingThreadLane(path: string): SqliteLane {
   const connection = new SqliteConnection(path);
+  const now = <T>(work: () => T): Promise<T> => {
+    try {
+      return Promise.resolve(work());
+    } catch (error) {
+      return Promise.reject(raised(sqliteFault(error)));
+    }
+  };
   return {
-    run: (sql, params, mode) => {
-      try {
-        return Promise.resolve(connection.run(sql, params, mode));
-      } catch (error) {
-        return Promise.reject(raised(sqliteFault(error)));
-      }
-    },
-    each: (sql, rows, mode) => {
-      try {
-        connection.each(sql, rows, mode);
-        return Promise.resolve();
-      } catch (error) {
-        return Promise.reject(raised(sqliteFault(error)));
-      }
-    },
+    run: (sql, params, mode) => now(() => connection.run(sql, params, mode)),
+    each: (sql, rows, mode) => now(() => connection.each(sql, rows, mode)),
     close: () => {
       connection.close();
       return Promise.resolve();

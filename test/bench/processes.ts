@@ -13,12 +13,12 @@ export function startUpstream(): Promise<Running> {
   return startProcess('the upstream', 'taskset', ['-c', '1', ...program], () => answers(`http://${upstream}/jwks.json`, 200));
 }
 
-/** One candidate, ready; `pinned` to the gateway's CPU as the harness does it. */
+/** One candidate, ready, with the environment that the harness gives it; `pinned` to the gateway's CPU as the harness does it. */
 export function startCandidate({ name, folder, port }: Candidate, pinned: boolean): Promise<Running> {
   const program = [process.execPath, join(projectFolder, 'test/bench/serve.mjs'), folder];
   const [first = '', ...args] = pinned ? ['taskset', '-c', '0', ...program] : program;
   const isUp = (): Promise<boolean> => answers(`http://127.0.0.1:${port}/readyz`, 200);
-  return startProcess(name, first, args, isUp, { ...process.env, NODE_ENV: 'production' });
+  return startProcess(name, first, args, isUp, { ...process.env, NODE_ENV: 'production', MALLOC_ARENA_MAX: '2' });
 }
 
 /** That many calls by 16 agents of the harness's generator. @throws Error when one failed */

@@ -40,11 +40,8 @@ export async function writeCandidates(): Promise<string> {
     }
     await changeData(join(folder, 'policies', 'data.json'));
     await dropCasesOfLimits(join(folder, 'policy-tests', 'cases'));
-    const names = { PORT: String(port), DURABILITY: durability, INPUTS: String(inputs) };
-    await writeFile(
-      join(folder, 'castellan.yaml'),
-      template.replaceAll(/@(PORT|DURABILITY|INPUTS)@/g, (_, name: keyof typeof names) => names[name]),
-    );
+    const text = template.replaceAll('@PORT@', String(port)).replaceAll('@DURABILITY@', durability).replaceAll('@INPUTS@', String(inputs));
+    await writeFile(join(folder, 'castellan.yaml'), text);
   }
   const candidates = join(benchFolder, 'castellan.json');
   const text = await readFile(join(projectFolder, 'test/bench/castellan.json'), 'utf8');
